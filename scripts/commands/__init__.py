@@ -1,0 +1,1 @@
+"""The subcommands of `taxiway`, one module each, imported only when called."""

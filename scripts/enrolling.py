@@ -1,0 +1,115 @@
+"""Enrol a target: register its launch plan, which fixes what callers must not choose, and activate it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flyteidl.admin.common_pb2 import ObjectGetRequest
+from flyteidl.admin.launch_plan_pb2 import (
+    ACTIVE,
+    LaunchPlan,
+    LaunchPlanUpdateRequest,
+)
+from flyteidl.admin.project_pb2 import Project, ProjectListRequest, ProjectRegisterRequest
+
+from scripts.connection import active_plan, installed
+from scripts.enrolments import Enrolled, enrolled_of, literal_of
+from tasks._create import Outcome, Refusal, create
+from tasks._enrolment import Enrolment
+from tasks._entities import Entity, Kind
+from tasks._errors import FlyteExists, FlyteNotFound, RegistrationRefused, StageMissing
+from tasks._flyte import Flyte
+from tasks._git_url import checked_url
+from workflows.launch_plans import PREVIEW_WORKFLOW, Installation, preview_plan
+
+ALLOW_FILE_URLS = "TAXIWAY_ALLOW_FILE_URLS"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enrolling:
+    """What an enrolment left behind."""
+
+    enrolled: Enrolled
+    created: bool
+    activated: bool
+    project_made: bool
+
+
+def enrol(
+    flyte: Flyte, enrolment: Enrolment, *, project: str, domain: str, create_project: bool = False
+) -> Enrolling:
+    """Register and activate the launch plan of a target in Taxiway's own `project` and `domain`.
+
+    The same enrolment again makes nothing; another one makes a new version, and that one ACTIVE.
+
+    Raises:
+        NotInstalled: Taxiway is not installed there.
+        CredentialsInUrl, UrlRefused: the repository's URL is not taken.
+        StageMissing: the preview project does not exist.
+        RegistrationRefused: Flyte does not take the launch plan.
+    """
+    installation = installed(flyte, project, domain)
+    checked_url(enrolment.repository, allow_file=installation.env.get(ALLOW_FILE_URLS) == "1")
+    made = create_project and make_project(flyte, enrolment.preview.project)
+    check_project(flyte, enrolment.preview.project)
+    plan = _plan(flyte, enrolment, installation)
+    created, activated = publish(flyte, plan)
+    return Enrolling(enrolled=enrolled_of(plan), created=created, activated=activated, project_made=made)
+
+
+def publish(flyte: Flyte, plan: LaunchPlan) -> tuple[bool, bool]:
+    """Register a launch plan and make it the ACTIVE version; return whether each had to be done.
+
+    Raises:
+        RegistrationRefused: Flyte does not take it.
+    """
+    outcome = create(flyte, Entity(kind=Kind.LAUNCH_PLAN, message=plan))
+    if isinstance(outcome, Refusal):
+        raise RegistrationRefused(
+            f"Flyte does not take {plan.id.name}: {outcome.reason}.",
+            remedy="Change what Flyte names.",
+            refusals={str(outcome.entity): outcome.reason},
+        )
+    try:
+        active = active_plan(flyte, plan.id.project, plan.id.domain, plan.id.name).id.version
+    except FlyteNotFound:
+        active = ""
+    if active != plan.id.version:
+        flyte.call("UpdateLaunchPlan", LaunchPlanUpdateRequest(id=plan.id, state=ACTIVE))
+    return outcome is Outcome.CREATED, active != plan.id.version
+
+
+def projects(flyte: Flyte) -> dict[str, Project]:
+    """Return the projects that are in use, by id."""
+    found = flyte.pages("ListProjects", ProjectListRequest(), "projects")
+    return {one.id: one for one in found if one.state == Project.ACTIVE}
+
+
+def check_project(flyte: Flyte, name: str) -> None:
+    """Check that a project exists.
+
+    Raises:
+        StageMissing: it does not.
+    """
+    if name not in projects(flyte):
+        raise StageMissing(
+            f"Project {name} does not exist in {flyte.endpoint}.",
+            remedy="Create it in Flyte, or let Taxiway do so with --create-projects.",
+        )
+
+
+def make_project(flyte: Flyte, name: str) -> bool:
+    """Make a project if it does not exist, and return whether it had to be made."""
+    if name in projects(flyte):
+        return False
+    try:
+        flyte.call("RegisterProject", ProjectRegisterRequest(project=Project(id=name, name=name)))
+    except FlyteExists:
+        return False
+    return True
+
+
+def _plan(flyte: Flyte, enrolment: Enrolment, installation: Installation) -> LaunchPlan:
+    found = flyte.call("GetWorkflow", ObjectGetRequest(id=installation.workflow(PREVIEW_WORKFLOW)))
+    interface = found.closure.compiled_workflow.primary.template.interface
+    return preview_plan(enrolment, literal_of(enrolment), interface, installation)

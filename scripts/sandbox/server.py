@@ -1,0 +1,187 @@
+"""One sandbox: its parts put together, started and stopped."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import grpc
+
+from scripts.sandbox.attributes import Attributes
+from scripts.sandbox.attributes_api import AttributesApi
+from scripts.sandbox.database import Database
+from scripts.sandbox.dataproxy_api import DataProxyApi
+from scripts.sandbox.dispatch import handlers
+from scripts.sandbox.engine_parts import build_engine
+from scripts.sandbox.entities import Entities
+from scripts.sandbox.entities_api import EntitiesApi
+from scripts.sandbox.entity_lists import EntityLists
+from scripts.sandbox.executions import Executions
+from scripts.sandbox.executions_api import ExecutionsApi
+from scripts.sandbox.http_server import HttpServer, PortInUse, reachable
+from scripts.sandbox.images import Images
+from scripts.sandbox.named_entities_api import NamedEntitiesApi
+from scripts.sandbox.node_reads import NodeReads
+from scripts.sandbox.nodes_api import NodesApi
+from scripts.sandbox.process import ProcessRuntime
+from scripts.sandbox.projects import Projects
+from scripts.sandbox.projects_api import ProjectsApi
+from scripts.sandbox.signals_api import SignalsApi
+from scripts.sandbox.spans import Spans
+from scripts.sandbox.state import StateFolder, Status
+from scripts.sandbox.storage import DATA_ENVIRONMENT, Storage
+
+log = logging.getLogger(__name__)
+
+DEFAULT_IMAGE = "localhost:30000/taxiway:default"
+"""The reference that stands for the environment which the sandbox itself runs in."""
+PROJECTS = ("flytesnacks", "taxiway")
+_MAX_RECEIVE_BYTES = 4 * 1024 * 1024
+_THREADS = 16
+_STOP_GRACE_S = 2.0
+_LOOPBACK = ("127.0.0.1", "localhost")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a sandbox is started. A port of 0 is any free one; `environ` is the machine's environment."""
+
+    state: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    http_port: int | None = None
+    """None is the port of the last time on this state, if it is still free, else any."""
+    secrets: Path | None = None
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+class Sandbox:
+    """A Flyte in one process. Whoever starts it holds the lock of its state folder."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self.folder = StateFolder(options.state.resolve())
+        self.folder.make()
+        images = Images(self.folder.images)
+        images.add(DEFAULT_IMAGE, Path(sys.prefix))
+        self._http = self._http_server(self._wanted_http_port())
+        self._db = db = Database(self.folder.database)
+        storage = Storage(self.folder.storage)
+        projects, attributes = Projects(db), Attributes(db)
+        projects.ensure(*PROJECTS)
+        entities = Entities(db, projects, attributes)
+        executions = Executions(db, entities, projects, attributes, storage)
+        runtime = ProcessRuntime(
+            images=images, work=self.folder.work, environ=options.environ, secret_folder=options.secrets
+        )
+        self._engine = build_engine(
+            db=db,
+            entities=entities,
+            executions=executions,
+            storage=storage,
+            runtime=runtime,
+            work=self.folder.work,
+            logs=self.folder.logs,
+            log_uri=lambda namespace, pod: self._http.log_url(namespace, pod),
+            defaults=[("TAXIWAY_IMAGE_ROOT", str(self.folder.images)), *DATA_ENVIRONMENT],
+        )
+        nodes = NodesApi(db, NodeReads(db, storage))
+        self._servicers: tuple[object, ...] = (
+            EntitiesApi(entities, EntityLists(db)),
+            ExecutionsApi(executions, Spans(db)),
+            nodes,
+            ProjectsApi(projects),
+            NamedEntitiesApi(db),
+            AttributesApi(attributes, projects),
+            SignalsApi(db),
+            DataProxyApi(storage, lambda: self._http.signer, nodes),
+        )
+        self._grpc: grpc.Server | None = None
+
+    def start(self) -> Status:
+        """Serve, take up what has not ended, and say how to reach it.
+
+        Raises:
+            PortInUse: a port that was asked for is taken.
+        """
+        server, port = self._grpc_server()
+        try:
+            self._start_http()
+            self._engine.start()
+            server.start()
+        except BaseException:
+            self._http.stop()
+            server.stop(None)
+            raise
+        self._grpc = server
+        host = "localhost" if self._options.host in _LOOPBACK else self._options.host
+        status = Status(
+            endpoint=reachable(host, port),
+            http=self._http.url,
+            config=str(self.folder.config),
+            state=str(self.folder.root),
+            storage=str(self.folder.storage),
+            default_image=DEFAULT_IMAGE,
+            pid=os.getpid(),
+        )
+        self.folder.publish(status)
+        log.info("serving at %s, state in %s", status.endpoint, status.state)
+        return status
+
+    def stop(self) -> None:
+        """Refuse new calls, end every task that runs, and wait for both; what is open stays open."""
+        if self._grpc is not None:
+            self._grpc.stop(_STOP_GRACE_S).wait()
+        self._engine.stop()
+        self._http.stop()
+        self._db.close()
+        self.folder.withdraw()
+        log.info("stopped")
+
+    def _grpc_server(self) -> tuple[grpc.Server, int]:
+        server = grpc.server(
+            ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="grpc"),
+            options=[
+                ("grpc.max_receive_message_length", _MAX_RECEIVE_BYTES),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        server.add_generic_rpc_handlers(tuple(handlers(self._servicers)))
+        host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
+        try:
+            port = server.add_insecure_port(f"{host}:{self._options.port}")
+        except RuntimeError as error:
+            raise PortInUse(f"port {self._options.port} on {self._options.host} is in use") from error
+        return server, port
+
+    def _http_server(self, port: int) -> HttpServer:
+        return HttpServer(
+            storage=self.folder.storage,
+            logs=self.folder.logs,
+            host=self._options.host,
+            port=port,
+            secret=self.folder.secret(),
+        )
+
+    def _wanted_http_port(self) -> int:
+        """URLs of logs are kept with executions, so the same port is taken again where that is possible."""
+        if self._options.http_port is not None:
+            return self._options.http_port
+        last = self.folder.last_status()
+        return 0 if last is None else urlsplit(last.http).port or 0
+
+    def _start_http(self) -> None:
+        try:
+            self._http.start()
+        except PortInUse:
+            if self._options.http_port:
+                raise
+            self._http = self._http_server(0)
+            self._http.start()

@@ -1,0 +1,150 @@
+-- The sandbox's state. Flyte's messages are kept as they are sent (protobuf, BLOB); what is searched for,
+-- sorted by or decided on is a column beside them. Times are ISO 8601 in UTC with microseconds.
+
+CREATE TABLE IF NOT EXISTS projects (
+    id          TEXT PRIMARY KEY,
+    message     BLOB NOT NULL,               -- flyteidl.admin.Project
+    name        TEXT NOT NULL,
+    state       INTEGER NOT NULL DEFAULT 0,  -- flyteidl.admin.Project.ProjectState
+    created_at  TEXT NOT NULL
+);
+
+-- Tasks, workflows and launch plans: immutable but for a launch plan's state.
+CREATE TABLE IF NOT EXISTS entities (
+    resource_type INTEGER NOT NULL,          -- flyteidl.core.ResourceType
+    project       TEXT NOT NULL,
+    domain        TEXT NOT NULL,
+    name          TEXT NOT NULL,
+    version       TEXT NOT NULL,
+    digest        BLOB NOT NULL,             -- of what admin compares: compiled task, closure, launch plan
+    message       BLOB NOT NULL,             -- flyteidl.admin.Task, .Workflow or .LaunchPlan
+    state         INTEGER NOT NULL DEFAULT 0,  -- flyteidl.admin.LaunchPlanState
+    kind          TEXT NOT NULL DEFAULT '',  -- type of a task; CRON, RATE or NONE of a launch plan
+    workflow      INTEGER,                   -- rowid of a launch plan's workflow
+    created_at    TEXT NOT NULL,
+    updated_at    TEXT NOT NULL,
+    PRIMARY KEY (resource_type, project, domain, name, version)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS one_active_launch_plan
+    ON entities (project, domain, name) WHERE resource_type = 3 AND state = 1;
+CREATE INDEX IF NOT EXISTS entities_by_time ON entities (resource_type, project, domain, created_at);
+
+CREATE TABLE IF NOT EXISTS named_entities (
+    resource_type INTEGER NOT NULL,
+    project       TEXT NOT NULL,
+    domain        TEXT NOT NULL,
+    name          TEXT NOT NULL,
+    state         INTEGER NOT NULL DEFAULT 0,  -- flyteidl.admin.NamedEntityState
+    description   TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (resource_type, project, domain, name)
+);
+
+-- Matchable resources; '' stands for "any".
+CREATE TABLE IF NOT EXISTS attributes (
+    resource    INTEGER NOT NULL,            -- flyteidl.admin.MatchableResource
+    project     TEXT NOT NULL,
+    domain      TEXT NOT NULL DEFAULT '',
+    workflow    TEXT NOT NULL DEFAULT '',
+    message     BLOB NOT NULL,               -- flyteidl.admin.MatchingAttributes
+    PRIMARY KEY (resource, project, domain, workflow)
+);
+
+CREATE TABLE IF NOT EXISTS executions (
+    project       TEXT NOT NULL,
+    domain        TEXT NOT NULL,
+    name          TEXT NOT NULL,
+    launch_plan   TEXT NOT NULL,             -- name of the launch plan (or task) that was launched
+    workflow      TEXT NOT NULL,             -- name of the workflow that runs
+    version       TEXT NOT NULL,             -- of the launch plan
+    phase         INTEGER NOT NULL,          -- flyteidl.core.WorkflowExecution.Phase
+    mode          INTEGER NOT NULL,          -- flyteidl.admin.ExecutionMetadata.ExecutionMode
+    principal     TEXT NOT NULL DEFAULT '',
+    message       BLOB NOT NULL,             -- flyteidl.admin.Execution
+    closure       BLOB NOT NULL,             -- flyteidl.core.CompiledWorkflowClosure that runs
+    inputs        BLOB NOT NULL DEFAULT x'', -- flyteidl.core.LiteralMap: with defaults and fixed inputs
+    user_inputs   BLOB NOT NULL DEFAULT x'', -- flyteidl.core.LiteralMap: as the request had them
+    config        BLOB NOT NULL DEFAULT x'', -- flyteidl.admin.WorkflowExecutionConfig, merged
+    parent_node   TEXT,                      -- unique node id in the parent execution, if it is a child
+    parent_name   TEXT,
+    state         INTEGER NOT NULL DEFAULT 0,  -- flyteidl.admin.ExecutionState
+    error_kind    INTEGER,
+    error_code    TEXT,
+    created_at    TEXT NOT NULL,
+    updated_at    TEXT NOT NULL,
+    started_at    TEXT,
+    duration_us   INTEGER,
+    PRIMARY KEY (project, domain, name)
+);
+CREATE INDEX IF NOT EXISTS executions_by_time ON executions (project, domain, created_at);
+CREATE INDEX IF NOT EXISTS executions_by_phase ON executions (phase);
+
+CREATE TABLE IF NOT EXISTS signals (
+    project     TEXT NOT NULL,
+    domain      TEXT NOT NULL,
+    execution   TEXT NOT NULL,
+    signal_id   TEXT NOT NULL,
+    message     BLOB NOT NULL,               -- flyteidl.admin.Signal
+    created_at  TEXT NOT NULL,
+    PRIMARY KEY (project, domain, execution, signal_id)
+);
+
+-- One row per node that was reached. What the engine decides by is a column; what clients see is `message`.
+CREATE TABLE IF NOT EXISTS node_executions (
+    project       TEXT NOT NULL,
+    domain        TEXT NOT NULL,
+    execution     TEXT NOT NULL,
+    node_id       TEXT NOT NULL,             -- unique in the execution
+    parent_id     TEXT NOT NULL DEFAULT '',  -- unique id of the parent node, '' at the top
+    spec_node_id  TEXT NOT NULL,             -- the id in its workflow
+    kind          TEXT NOT NULL,             -- see nodes.Kind
+    phase         INTEGER NOT NULL,          -- flyteidl.core.NodeExecution.Phase
+    message       BLOB NOT NULL,             -- flyteidl.admin.NodeExecution
+    data_dir      TEXT NOT NULL,             -- folder of its data, relative to the storage's root
+    attempt       INTEGER NOT NULL DEFAULT 0,
+    system_failures INTEGER NOT NULL DEFAULT 0,
+    queued_at     TEXT,
+    attempt_at    TEXT,                      -- when the current attempt began
+    outcome       TEXT NOT NULL DEFAULT '',  -- of the current attempt: see nodes.Outcome
+    error         BLOB,                      -- flyteidl.core.ExecutionError: the attempt's, or the node's
+    choice        TEXT NOT NULL DEFAULT '',  -- of a branch: the id of the node it took
+    child         TEXT NOT NULL DEFAULT '',  -- of a launch-plan node: the name of its execution
+    closure       BLOB,                      -- of a dynamic: flyteidl.core.CompiledWorkflowClosure
+    error_kind    INTEGER,
+    error_code    TEXT,
+    created_at    TEXT NOT NULL,
+    updated_at    TEXT NOT NULL,
+    started_at    TEXT,
+    duration_us   INTEGER,
+    PRIMARY KEY (project, domain, execution, node_id)
+);
+CREATE INDEX IF NOT EXISTS node_executions_by_parent
+    ON node_executions (project, domain, execution, parent_id, created_at);
+
+CREATE TABLE IF NOT EXISTS task_executions (
+    project       TEXT NOT NULL,             -- of the execution, as domain and execution are
+    domain        TEXT NOT NULL,
+    execution     TEXT NOT NULL,
+    node_id       TEXT NOT NULL,
+    retry_attempt INTEGER NOT NULL,
+    task_project  TEXT NOT NULL,
+    task_domain   TEXT NOT NULL,
+    task_name     TEXT NOT NULL,
+    task_version  TEXT NOT NULL,
+    phase         INTEGER NOT NULL,          -- flyteidl.core.TaskExecution.Phase
+    message       BLOB NOT NULL,             -- flyteidl.admin.TaskExecution
+    created_at    TEXT NOT NULL,
+    updated_at    TEXT NOT NULL,
+    started_at    TEXT,
+    duration_us   INTEGER,
+    PRIMARY KEY (project, domain, execution, node_id, retry_attempt)
+);
+
+-- Labels of executions (key and value), and their tags (no value), for filters of lists.
+CREATE TABLE IF NOT EXISTS execution_tags (
+    project     TEXT NOT NULL,
+    domain      TEXT NOT NULL,
+    execution   TEXT NOT NULL,
+    key         TEXT NOT NULL,
+    value       TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (project, domain, execution, key)
+);

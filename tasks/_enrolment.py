@@ -1,0 +1,80 @@
+"""What an administrator laid down for one target; fixed inputs of its launch plans, which no caller sets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from pydantic import ConfigDict, Field
+
+from tasks import _values as v
+from tasks._types import Record
+
+ANY = "*"
+"""As the only entry of a list of limits: whatever a policy names is allowed."""
+
+
+class PreviewStage(Record):
+    """Where pull requests are tried out: nothing here is trusted, so nothing here is shared.
+
+    `secret_groups` are the groups whose secrets a pull request's tasks may ask for; usually none.
+    """
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    project: v.ProjectName
+    """The Flyte project of previews, used for nothing else."""
+    domain: v.DomainName
+    """The Flyte domain of previews, such as `development`."""
+    service_account: v.ServiceAccount = ""
+    data_prefix: v.DataPrefix = ""
+    secret_groups: list[str] = []
+
+
+class Limits(Record):
+    """The most that the target's policy and its packages may name; what is not listed is refused.
+
+    Taxiway's own Flyte and the project's default service account need no entry. An image is within
+    `images` if its repository is an entry or lies below one. `task_types` come on top of those that run
+    in a container of the target's own image.
+    """
+
+    endpoints: list[str] = []
+    projects: list[str] = []
+    domains: list[str] = []
+    service_accounts: list[str] = []
+    iam_roles: list[str] = []
+    data_prefixes: list[str] = []
+    images: list[str] = []
+    secret_groups: list[str] = []
+    task_types: list[str] = []
+
+
+class Identity(Record):
+    """One person: the name that policies use, the addresses of their commits, their groups."""
+
+    name: str
+    git: list[str] = []
+    groups: list[str] = []
+
+
+class Enrolment(Record):
+    """One target under Taxiway's care. `identities` go by the subject of the person's token in Flyte."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    name: v.TargetName
+    """What people call the target; its launch plans carry it."""
+    repository: str = Field(min_length=1)
+    """The URL of its git repository."""
+    protected_branch: str = Field(default="main", min_length=1)
+    preview: PreviewStage
+    """Where its pull requests are tried out."""
+    limits: Limits = Limits()
+    identities: dict[str, Identity] = {}
+
+    @property
+    def digest(self) -> str:
+        """`sha256:...` over the canonical JSON of all of it; versions of its launch plans are made of it."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,97 @@
+"""What lets git read a private repository: from a Flyte secret into files that only git reads.
+
+No part of it is ever an argument, part of a URL or an environment variable. A token goes through git's
+own `credential-store`, which gives it to the host that it is for and to no other, redirects included.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote, urlsplit
+
+from flytekit import Secret
+
+SECRET_GROUP = "taxiway"  # noqa: S105 (a name)
+_TOKEN, _SSH_KEY, _KNOWN_HOSTS = "git_token", "git_ssh_key", "git_known_hosts"
+# For `secret_requests` of the task that fetches.
+GIT_SECRETS = [Secret(group=SECRET_GROUP, key=key) for key in (_TOKEN, _SSH_KEY, _KNOWN_HOSTS)]
+_TOKEN_USER = "x-access-token"  # noqa: S105 (a user's name)
+
+
+class Secrets(Protocol):
+    """Where secrets are read, such as `flytekit.current_context().secrets`."""
+
+    def get(self, group: str, key: str) -> str:
+        """Return the secret; raises ValueError where there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """A token (`TOKEN` or `USER:TOKEN`) for https, a private key and known hosts for ssh; empty is none."""
+
+    token: str = field(default="", repr=False)
+    ssh_key: str = field(default="", repr=False)
+    known_hosts: str = field(default="", repr=False)
+
+
+def read_credentials(secrets: Secrets) -> Credentials:
+    """Read the three secrets of the group `taxiway`; one that does not exist is empty."""
+    return Credentials(
+        token=_read(secrets, _TOKEN),
+        ssh_key=_read(secrets, _SSH_KEY),
+        known_hosts=_read(secrets, _KNOWN_HOSTS),
+    )
+
+
+def _read(secrets: Secrets, key: str) -> str:
+    try:
+        return secrets.get(SECRET_GROUP, key).strip()
+    except ValueError:
+        return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """What to add to git's environment and configuration, and what to mask in all that it prints."""
+
+    env: dict[str, str]
+    config: tuple[str, ...]
+    secrets: tuple[str, ...] = field(repr=False)
+
+
+def grant(url: str, credentials: Credentials, *, folder: Path) -> Access:
+    """Write what `url` needs of `credentials` into files below `folder`, readable by us alone.
+
+    An unknown ssh host is refused: without `git_known_hosts` no host is known.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    env = {"GIT_SSH_COMMAND": shlex.join(_ssh(credentials, folder)), "GIT_SSH_VARIANT": "ssh"}
+    config = ["credential.helper="]
+    user, _, token = credentials.token.rpartition(":")
+    if token and url.startswith("https://"):
+        line = (
+            f"https://{quote(user or _TOKEN_USER, safe='')}:{quote(token, safe='')}@{urlsplit(url).netloc}\n"
+        )
+        store = _private(folder / "git-credentials", line)
+        config.append(f"credential.helper=store --file={shlex.quote(str(store))}")
+    known = (credentials.token, token, quote(token, safe=""), credentials.ssh_key)
+    return Access(env=env, config=tuple(config), secrets=tuple(dict.fromkeys(filter(None, known))))
+
+
+def _ssh(credentials: Credentials, folder: Path) -> list[str]:
+    hosts = _private(folder / "known_hosts", credentials.known_hosts + "\n")
+    words = ["ssh", "-F", "/dev/null", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
+    words += ["-o", f"UserKnownHostsFile={hosts}", "-o", "GlobalKnownHostsFile=/dev/null"]
+    words += ["-o", "ConnectTimeout=30", "-o", "IdentitiesOnly=yes"]
+    if credentials.ssh_key:
+        words += ["-i", str(_private(folder / "ssh_key", credentials.ssh_key + "\n"))]
+    return words
+
+
+def _private(path: Path, text: str) -> Path:
+    path.touch(mode=0o600)
+    path.write_text(text)
+    return path

@@ -1,0 +1,74 @@
+"""Taxiway's settings, read once from an environment mapping; no other module reads the environment.
+
+Where Flyte is, and who we are to it, is flytekit's own configuration (`FLYTE_PLATFORM_URL`,
+`FLYTE_PLATFORM_INSECURE`, `FLYTECTL_CONFIG`, ...), which `flytekit.configuration.Config.auto` reads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks._errors import BadUsage
+
+PREFIX = "TAXIWAY_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What an installation decides for all its targets. 0 is no limit."""
+
+    allow_file_urls: bool = False
+    """Whether a target repository may be a `file://` URL; for trying out and for tests."""
+    image_root: Path | None = None
+    """The folder of venv images; None where images are made by a container engine."""
+    max_repository_bytes: int = 2 * 1024**3
+    """The most that fetching one revision may bring."""
+    max_bundle_bytes: int = 256 * 1024**2
+    """The most that a code bundle may hold, before compression."""
+    fetch_timeout_s: float = 300
+    build_timeout_s: float = 1800
+    package_timeout_s: int = 300
+    rpc_timeout_s: float = 60
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Read `TAXIWAY_<FIELD>` for every field of `Settings`.
+
+    Raises:
+        BadUsage: a value is not of its field's type, or names no field.
+    """
+    known = {PREFIX + name.upper(): name for name in Settings.__dataclass_fields__}
+    values: dict[str, bool | int | float | Path] = {}
+    for key, text in environ.items():
+        if not key.startswith(PREFIX):
+            continue
+        if key not in known:
+            raise BadUsage(
+                f"{key} is no setting of Taxiway.", remedy=f"Unset it; known are {', '.join(sorted(known))}."
+            )
+        values[known[key]] = _parse(key, text, Settings.__dataclass_fields__[known[key]].type)
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+def _parse(key: str, text: str, kind: object) -> bool | int | float | Path:
+    try:
+        if kind == "bool":
+            return {"1": True, "true": True, "0": False, "false": False, "": False}[text.lower()]
+        if kind in {"int", "float"}:
+            return _not_negative(int(text) if kind == "int" else float(text))
+        if not text:
+            raise ValueError("an empty path")
+        return Path(text)
+    except (KeyError, ValueError) as error:
+        raise BadUsage(
+            f"{key}={text!r} is not a valid {kind}.", remedy=f"Set {key} to a {kind}, or unset it."
+        ) from error
+
+
+def _not_negative(number: float) -> float:
+    if not 0 <= number < math.inf:
+        raise ValueError("negative, infinite or not a number")
+    return number

@@ -1,0 +1,123 @@
+"""Comparing protos as trees: two messages to the list of places where they differ, in words; all pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message as Proto
+
+Tree: TypeAlias = "dict[str, Tree] | str"
+
+_WIDTH = 160
+_IDENTIFIER = {"resource_type", "project", "domain", "name", "version"}
+_COMPILERS = ("start-node", "end-node")
+"""Nodes that Flyte's compiler adds to a workflow (`flytepropeller/pkg/compiler/common`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One place where two trees differ; None is: nothing there."""
+
+    path: str
+    old: Tree | None
+    new: Tree | None
+
+    def __str__(self) -> str:
+        if self.old is None:
+            return f"{self.path}: added {_brief(self.new)}"
+        if self.new is None:
+            return f"{self.path}: removed {_brief(self.old)}"
+        old, new = _focused(_text(self.old), _text(self.new))
+        return f"{self.path}: {old} → {new}"
+
+
+def tree(message: Proto) -> Tree:
+    """Return a message as a tree of named places.
+
+    Items of a list go by their id, variable, key or name, so that one inserted item moves no other.
+    Identifiers and lists of plain values become one text. What is empty is left out, and so is what
+    Flyte's compiler adds to a workflow, so that a specification and its compiled form are the same tree.
+    """
+    return _tree(MessageToDict(message, preserving_proto_field_name=True))
+
+
+def differences(old: Tree, new: Tree, path: str = "") -> Iterator[Difference]:
+    """Yield every place where two trees differ, in the order of their paths."""
+    if old == new:
+        return
+    if isinstance(old, str) or isinstance(new, str):
+        yield Difference(path=path or "all of it", old=old, new=new)
+        return
+    for key in sorted(old.keys() | new.keys()):
+        below = f"{path}{key}" if not path or key.startswith("[") else f"{path}.{key}"
+        if key not in old:
+            yield Difference(path=below, old=None, new=new[key])
+        elif key not in new:
+            yield Difference(path=below, old=old[key], new=None)
+        else:
+            yield from differences(old[key], new[key], below)
+
+
+def sentences(found: Sequence[Difference], *, most: int) -> list[str]:
+    """Return at most `most` lines for people, the last of which counts what is left out."""
+    lines = [str(one) for one in found[:most]]
+    left = len(found) - most
+    return [*lines[:-1], f"... and {left + 1} more"] if left > 0 else lines
+
+
+def _tree(value: object) -> Tree:
+    if isinstance(value, Mapping):
+        if {"resource_type", "name"} <= value.keys() <= _IDENTIFIER:
+            return _identifier(value)
+        entries = {str(key): _tree(item) for key, item in value.items() if key != "upstream_node_ids"}
+        if entries.get("node_id") == "start-node":
+            del entries["node_id"]
+        return {key: item for key, item in entries.items() if item}
+    if isinstance(value, list):
+        return _list(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _identifier(value: Mapping[str, object]) -> str:
+    place = "/".join(str(value[key]) for key in ("project", "domain") if value.get(key))
+    version = f" at {value['version']}" if value.get("version") else ""
+    return f"{place}{'/' if place else ''}{value['name']}{version}"
+
+
+def _list(items: Sequence[object]) -> Tree:
+    if not any(isinstance(item, (Mapping, list)) for item in items):
+        return " ".join(map(str, items))
+    for name in ("id", "var", "key", "name"):
+        keys = [str(item[name]) for item in items if isinstance(item, Mapping) and name in item]
+        if len(keys) == len(items) == len(set(keys)):
+            named = zip(keys, items, strict=True)
+            return {f"[{key}]": _tree(item) for key, item in named if key not in _COMPILERS}
+    return {f"[{index}]": _tree(item) for index, item in enumerate(items)}
+
+
+def _text(value: Tree) -> str:
+    if isinstance(value, str):
+        return value
+    return "{" + ", ".join(f"{key}: {_text(item)}" for key, item in value.items()) + "}"
+
+
+def _brief(value: Tree | None) -> str:
+    return _cut(_text(value or ""), 0)
+
+
+def _focused(old: str, new: str) -> tuple[str, str]:
+    """Cut two long texts to the surroundings of their first difference."""
+    if len(old) <= _WIDTH and len(new) <= _WIDTH:
+        return old or '""', new or '""'
+    pairs = enumerate(zip(old, new, strict=False))
+    same = next((at for at, (one, other) in pairs if one != other), min(len(old), len(new)))
+    return _cut(old, same), _cut(new, same)
+
+
+def _cut(text: str, around: int) -> str:
+    start = max(0, around - _WIDTH // 4)
+    end = start + _WIDTH
+    return f"{'...' if start else ''}{text[start:end]}{'...' if end < len(text) else ''}" or '""'

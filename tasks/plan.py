@@ -1,0 +1,193 @@
+"""Plan a revision from git objects: what changed since its base, and whether its image is there already.
+
+An image is named by what it is made from. Its fingerprint covers the git blobs of the files that the
+policy lists, so finding out takes neither a checkout nor the hashing of files.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from flytekit.types.file import FlyteFile
+from pydantic import Field
+
+from tasks._builder import Absent, ImageBuilder, Purpose, home_of, sources_of
+from tasks._git import TreeEntry
+from tasks._types import Finding, Image, Record
+from tasks.bundle import write_archive
+from tasks.policy import POLICY_FILE, ImagePolicy, Policy
+from tasks.source import Base, Source
+
+_MOST_PATHS = 100
+_FILE = "file:"
+
+
+class Change(str, enum.Enum):
+    """What a path or a revision changes; of several the last one here names the revision."""
+
+    NOTHING = "nothing that matters"
+    CODE = "code"
+    POLICY = "policy"
+    DEPENDENCIES = "dependencies"
+    UNKNOWN = "unknown"
+
+
+class ChangedPath(Record):
+    """One path that differs from the base, and what that changes."""
+
+    path: str
+    change: Change
+
+
+class Reuse(Record):
+    """The image is there already."""
+
+    action: Literal["reuse"] = "reuse"
+    image: Image
+    because: str
+
+
+class Build(Record):
+    """The image has to be built."""
+
+    action: Literal["build"] = "build"
+    because: str
+
+
+class Plan(Record):
+    """What a revision changes, what its image is made from, and whether that image has to be built.
+
+    `changed` holds the first paths, `changed_count` says how many there are. `ingredients` are what the
+    fingerprint covers, by name. `repository` is where an image that has to be built is kept.
+    """
+
+    change: Change
+    base: Base
+    changed: list[ChangedPath]
+    changed_count: int
+    fingerprint: str
+    ingredients: dict[str, str]
+    repository: str
+    decision: Reuse | Build
+
+
+class ImageContext(Record):
+    """The files that an image is built from, as one tar.gz; `digest` is that of its bytes."""
+
+    file: FlyteFile
+    digest: str
+    size_bytes: int
+    files: list[str] = Field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """The files of a revision that its image is made from. They can be used if there are no `problems`."""
+
+    files: tuple[TreeEntry, ...]
+    problems: list[Finding]
+
+
+def find_inputs(source: Source, policy: ImagePolicy, *, at: str) -> Inputs:
+    """Find what `policy` lists in commit `at`. A Dockerfile that is not there is left out of it."""
+    wanted = list(dict.fromkeys([policy.dockerfile, *policy.dependencies]))
+    found = {entry.path: entry for path in wanted for entry in source.repository.find(at, path)}
+    problems = [
+        Finding(
+            where="image.dependencies",
+            problem=f"{path} is no file of the revision",
+            remedy="Correct the path, or add the file; links and folders are not followed.",
+        )
+        for path in policy.dependencies
+        if path not in found or not found[path].is_file
+    ]
+    files = tuple(found[path] for path in wanted if path in found and found[path].is_file)
+    return Inputs(files=files, problems=problems)
+
+
+def make_context(source: Source, inputs: Inputs, *, into: Path) -> ImageContext:
+    """Write exactly the `inputs` as a tar.gz into the folder `into`, for a build in another pod."""
+    source.repository.bring([entry.oid for entry in inputs.files])
+    archive, _ = write_archive(source.repository, inputs.files, into / "image-context.tar.gz")
+    return ImageContext(
+        file=FlyteFile(str(archive.path)),
+        digest=archive.digest,
+        size_bytes=archive.size_bytes,
+        files=sorted(entry.path for entry in inputs.files),
+    )
+
+
+def make_plan(
+    source: Source, policy: Policy, inputs: Inputs, *, builder: ImageBuilder, purpose: Purpose
+) -> Plan:
+    """Compare the revision with its base, and look for an image of its inputs."""
+    changed = [
+        ChangedPath(path=path, change=change_of(path, policy))
+        for path in (source.changed_paths() if source.base.found else [])
+    ]
+    ingredients = ingredients_of(inputs.files, policy.image, builder.traits())
+    fingerprint = fingerprint_of(ingredients)
+    looked = [
+        builder.find(fingerprint, repository) for repository in sources_of(policy.image.repository, purpose)
+    ]
+    return Plan(
+        change=overall(changed) if source.base.found else Change.UNKNOWN,
+        base=source.base,
+        changed=changed[:_MOST_PATHS],
+        changed_count=len(changed),
+        fingerprint=fingerprint,
+        ingredients=ingredients,
+        repository=home_of(policy.image.repository, purpose),
+        decision=decide(looked),
+    )
+
+
+def ingredients_of(
+    files: Sequence[TreeEntry], policy: ImagePolicy, traits: Mapping[str, str]
+) -> dict[str, str]:
+    """Name everything that an image is made from: its files by their blobs, and what else decides it."""
+    blobs = {_FILE + entry.path: entry.oid for entry in files}
+    listed = {"dependencies": " ".join(policy.dependencies), "platform": policy.platform}
+    return dict(sorted({**blobs, **listed, **traits}.items()))
+
+
+def fingerprint_of(ingredients: Mapping[str, str]) -> str:
+    """Return `sha256:...` over the canonical JSON of `ingredients`."""
+    text = json.dumps(dict(ingredients), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def blobs_of(ingredients: Mapping[str, str]) -> dict[str, str]:
+    """Return the files among `ingredients`, as path and git blob."""
+    return {name.removeprefix(_FILE): value for name, value in ingredients.items() if name.startswith(_FILE)}
+
+
+def change_of(path: str, policy: Policy) -> Change:
+    """Return what a change of `path` changes, under `policy`."""
+    if path in (policy.image.dockerfile, *policy.image.dependencies):
+        return Change.DEPENDENCIES
+    if path == POLICY_FILE:
+        return Change.POLICY
+    source = policy.package.source
+    return Change.CODE if source == "." or path.startswith(source.rstrip("/") + "/") else Change.NOTHING
+
+
+def overall(changed: Sequence[ChangedPath]) -> Change:
+    """Return the one change that names them all: the dearest."""
+    seen = Counter(path.change for path in changed)
+    return next((change for change in reversed(Change) if seen[change]), Change.NOTHING)
+
+
+def decide(looked: Sequence[Image | Absent]) -> Reuse | Build:
+    """Take the first image that was found; else it has to be built, for the reasons of all."""
+    for found in looked:
+        if isinstance(found, Image):
+            return Reuse(image=found, because=f"{found.reference} has this fingerprint")
+    return Build(because="; ".join(found.because for found in looked if isinstance(found, Absent)))

@@ -1,0 +1,96 @@
+"""One Flyte, one project and one registration for the whole conformance suite."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from flyteidl.admin.project_pb2 import Project, ProjectRegisterRequest
+from flyteidl.core.identifier_pb2 import WorkflowExecutionIdentifier
+
+from tests import running
+from tests.conformance.flyte import DOMAIN, VERSION, Flyte
+from tests.running import Sandbox
+
+FLOWS = Path(__file__).with_name("flows")
+OTHER_IMAGE = "registry.example.com/other:1"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--flyte-endpoint"):
+        left_out = [item for item in items if item.get_closest_marker("sandbox_only")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session")
+def own_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox with one secret and a second image."""
+    folder = tmp_path_factory.mktemp("conformance")
+    secrets = folder / "secrets"
+    (secrets / "conformance").mkdir(parents=True)
+    (secrets / "conformance" / "token").write_text("hush\n")
+    with running.sandbox(folder / "state", "--secrets", secrets) as started:
+        add = ("add", OTHER_IMAGE, "--prefix", sys.prefix, "--env", "WHICH_IMAGE=other")
+        started.taxiway("image", "--state", started.state, *add)
+        yield started
+
+
+@pytest.fixture(scope="session")
+def flyte(request: pytest.FixtureRequest) -> Flyte:
+    """The Flyte under test, with a project of this run's own."""
+    wait_s = request.config.getoption("--flyte-wait")
+    endpoint = request.config.getoption("--flyte-endpoint")
+    if endpoint:
+        task_image = request.config.getoption("--task-image")
+        other_image = request.config.getoption("--other-image")
+        if not task_image or not other_image:
+            raise pytest.UsageError("--flyte-endpoint needs --task-image and --other-image")
+    else:
+        sandbox: Sandbox = request.getfixturevalue("own_sandbox")
+        endpoint, task_image, other_image = sandbox.endpoint, sandbox.default_image, OTHER_IMAGE
+    flyte = Flyte.at(endpoint, task_image=task_image, other_image=other_image, wait_s=wait_s)
+    project = Project(id=flyte.project, name=flyte.project, description="made by a run of conformance tests")
+    flyte.admin.RegisterProject(ProjectRegisterRequest(project=project))
+    return flyte
+
+
+@pytest.fixture(scope="session")
+def registered(flyte: Flyte, tmp_path_factory: pytest.TempPathFactory) -> Flyte:
+    """The same Flyte with all flows registered by an unmodified pyflyte, and able to launch them."""
+    config = tmp_path_factory.mktemp("client") / "config.yaml"
+    config.write_text(f'admin: {{endpoint: "dns:///{flyte.endpoint}", insecure: true}}\n')
+    words = ["-p", flyte.project, "-d", DOMAIN, "--version", VERSION, "--image", flyte.task_image]
+    modules = sorted(path.name for path in FLOWS.glob("*.py"))
+    environ = {**running.clean_environ(), "TASK_IMAGE": flyte.task_image}
+    running.program(
+        "pyflyte", "-c", config, "register", *words, "--copy", "all", *modules, env=environ, cwd=FLOWS
+    )
+    flyte.until(lambda: _launch_problem(flyte), lambda problem: not problem)
+    return flyte
+
+
+def _launch_problem(flyte: Flyte) -> str:
+    """Launch something; on Kubernetes that works once the new project's namespace is there."""
+    try:
+        flyte.launch("more.secret")
+    except grpc.RpcError as error:
+        return str(error.details())
+    return ""
+
+
+@pytest.fixture(scope="session")
+def runs(registered: Flyte) -> Callable[..., WorkflowExecutionIdentifier]:
+    """Launch a plan once in the whole run, however many tests ask what became of it."""
+    launched: dict[str, WorkflowExecutionIdentifier] = {}
+
+    def launch(plan: str, **inputs: object) -> WorkflowExecutionIdentifier:
+        key = f"{plan} {inputs}"
+        if key not in launched:
+            launched[key] = registered.launch(plan, inputs)
+        return launched[key]
+
+    return launch

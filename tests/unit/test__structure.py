@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from flyteidl.admin.task_pb2 import TaskSpec
+from flyteidl.core.workflow_pb2 import WorkflowTemplate
+from google.protobuf.message import Message
+from google.protobuf.text_format import Parse
+
+from tasks._structure import differences, sentences, tree
+
+
+def _template(text: str) -> WorkflowTemplate:
+    return Parse(text, WorkflowTemplate())
+
+
+def _lines(old: Message, new: Message) -> list[str]:
+    return sentences(list(differences(tree(old), tree(new))), most=5)
+
+
+SOURCE = """
+    id { resource_type: WORKFLOW project: "p" domain: "d" name: "w" version: "1" }
+    nodes {
+        id: "n0"
+        inputs { var: "a" binding { promise { var: "a" } } }
+        task_node {
+            reference_id { resource_type: TASK project: "p" domain: "d" name: "t" version: "1" }
+            overrides {}
+        }
+    }
+"""
+COMPILED = SOURCE.replace('promise { var: "a" }', 'promise { node_id: "start-node" var: "a" }') + """
+    nodes { id: "start-node" }
+    nodes { id: "end-node" inputs { var: "o" binding { promise { node_id: "n0" var: "o" } } } }
+"""  # fmt: skip
+
+
+def test_a_workflow_and_its_compiled_form_are_the_same() -> None:
+    assert _lines(_template(SOURCE), _template(COMPILED)) == []
+
+
+def test_an_inserted_node_is_one_difference() -> None:
+    more = 'nodes { id: "new" task_node { reference_id { resource_type: TASK name: "x" } } }' + SOURCE
+    assert _lines(_template(SOURCE), _template(more)) == [
+        "nodes[new]: added {id: new, task_node: {reference_id: x}}"
+    ]
+
+
+def test_a_changed_reference_reads_as_one_name() -> None:
+    other = SOURCE.replace('name: "t" version: "1"', 'name: "t" version: "2"')
+    assert _lines(_template(SOURCE), _template(other)) == [
+        "nodes[n0].task_node.reference_id: p/d/t at 1 → p/d/t at 2"
+    ]
+
+
+def test_long_texts_are_cut_to_where_they_differ() -> None:
+    old, new = TaskSpec(), TaskSpec()
+    old.template.container.args.extend(["same"] * 100 + ["old"] + ["x"] * 100)
+    new.template.container.args.extend(["same"] * 100 + ["new"] + ["x"] * 100)
+    (line,) = _lines(old, new)
+    assert len(line) < 400
+    assert "same old x" in line
+    assert "same new x" in line
+
+
+def test_many_differences_are_counted() -> None:
+    old, new = TaskSpec(), TaskSpec()
+    for number in range(9):
+        new.template.config[f"k{number}"] = "v"
+    lines = _lines(old, new)
+    assert len(lines) == 1
+    old.template.config["other"] = "v"
+    lines = _lines(old, new)
+    assert len(lines) == 5
+    assert lines[-1] == "... and 6 more"

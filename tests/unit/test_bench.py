@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+from click.testing import CliRunner
+
+from scripts.commands import bench
+from tasks._errors import BadUsage
+
+
+def test_the_benchmarks_of_this_checkout_are_known() -> None:
+    assert {"bundle", "register"} <= set(bench.names())
+    assert not [name for name in bench.names() if name.startswith("_")]
+
+
+def test_an_unknown_benchmark_names_the_known_ones() -> None:
+    with pytest.raises(BadUsage, match="register"):
+        bench.load("nothing")
+
+
+def test_an_installed_taxiway_says_that_it_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(importlib.util, "find_spec", missing)
+    with pytest.raises(BadUsage, match="not part of an installed Taxiway"):
+        bench.load("register")
+
+
+def test_figures_are_printed_for_people_and_for_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "load", lambda _: lambda rounds: {"ratio": 8.5, "ours_s": 0.25 * rounds})
+    shown = CliRunner().invoke(bench.command, ["register", "--rounds", "2"])
+    assert shown.output == "ratio       8.50 x\nours_s     0.500\n"
+    printed = CliRunner().invoke(bench.command, ["register", "--json"])
+    assert printed.output == '{"benchmark": "register", "rounds": 5, "ratio": 8.5, "ours_s": 1.25}\n'

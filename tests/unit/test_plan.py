@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import pytest
+
+from tasks._builder import Absent, Purpose, home_of, sources_of
+from tasks._git import Kind, TreeEntry
+from tasks._types import Image
+from tasks.plan import (
+    Build,
+    Change,
+    ChangedPath,
+    Reuse,
+    blobs_of,
+    change_of,
+    decide,
+    fingerprint_of,
+    ingredients_of,
+    overall,
+)
+from tasks.policy import ImagePolicy, PackagePolicy, Policy, Stage
+
+IMAGE = ImagePolicy(
+    repository="registry.example.com/fraud", dependencies=["requirements.lock", "pyproject.toml"]
+)
+TRAITS = {"builder": "venv", "python": "cpython 3.11"}
+FILES = [
+    TreeEntry(path="requirements.lock", kind=Kind.FILE, oid="1" * 40),
+    TreeEntry(path="pyproject.toml", kind=Kind.FILE, oid="2" * 40),
+]
+FOUND = Image(reference="registry.example.com/fraud@sha256:" + "a" * 64, fingerprint="sha256:" + "b" * 64)
+
+
+def policy(source: str) -> Policy:
+    return Policy(
+        package=PackagePolicy(modules=["fraud"], source=source),
+        image=IMAGE,
+        stage=[Stage(name="development", project="fraud", domain="development")],
+    )
+
+
+def test_fingerprint_is_the_same_on_any_machine_and_in_any_order() -> None:
+    first = fingerprint_of(ingredients_of(FILES, IMAGE, TRAITS))
+    assert first == fingerprint_of(ingredients_of(FILES[::-1], IMAGE, dict(reversed(TRAITS.items()))))
+    # Written down: images are found again by it.
+    assert first == "sha256:d52680c98ced5631dc9b9d44f6ea0eb27e8785c42a7f5386ec2777baba82eed5"
+
+
+@pytest.mark.parametrize(
+    ("files", "image", "traits"),
+    [
+        pytest.param([FILES[0]], IMAGE, TRAITS, id="a file less"),
+        pytest.param(
+            [FILES[0], TreeEntry(path="pyproject.toml", kind=Kind.FILE, oid="3" * 40)],
+            IMAGE,
+            TRAITS,
+            id="content",
+        ),
+        pytest.param(
+            [FILES[0], TreeEntry(path="pyproject.lock", kind=Kind.FILE, oid="2" * 40)],
+            IMAGE,
+            TRAITS,
+            id="name",
+        ),
+        pytest.param(FILES, IMAGE.model_copy(update={"platform": "linux/arm64"}), TRAITS, id="platform"),
+        pytest.param(FILES, IMAGE, {**TRAITS, "python": "cpython 3.12"}, id="Python"),
+    ],
+)
+def test_fingerprint_changes_with_every_ingredient(
+    files: list[TreeEntry], image: ImagePolicy, traits: dict[str, str]
+) -> None:
+    changed = fingerprint_of(ingredients_of(files, image, traits))
+    assert changed != fingerprint_of(ingredients_of(FILES, IMAGE, TRAITS))
+
+
+def test_files_are_found_again_among_the_ingredients() -> None:
+    assert blobs_of(ingredients_of(FILES, IMAGE, TRAITS)) == {
+        "requirements.lock": "1" * 40,
+        "pyproject.toml": "2" * 40,
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "change"),
+    [
+        ("src/fraud/train.py", "src", Change.CODE),
+        ("srcx/train.py", "src", Change.NOTHING),
+        ("README.md", "src", Change.NOTHING),
+        ("README.md", ".", Change.CODE),
+        ("taxiway.toml", ".", Change.POLICY),
+        ("requirements.lock", ".", Change.DEPENDENCIES),
+        ("Dockerfile", "src", Change.DEPENDENCIES),
+    ],
+)
+def test_path_changes_what_the_policy_says(path: str, source: str, change: Change) -> None:
+    assert change_of(path, policy(source)) is change
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ([], Change.NOTHING),
+        ([Change.NOTHING], Change.NOTHING),
+        ([Change.NOTHING, Change.CODE], Change.CODE),
+        ([Change.POLICY, Change.CODE], Change.POLICY),
+        ([Change.CODE, Change.DEPENDENCIES, Change.POLICY], Change.DEPENDENCIES),
+    ],
+)
+def test_revision_is_named_by_its_dearest_change(changes: list[Change], named: Change) -> None:
+    assert overall([ChangedPath(path="x", change=change) for change in changes]) is named
+
+
+def test_image_that_is_there_is_reused() -> None:
+    decision = decide([Absent(because="not here"), FOUND])
+    assert isinstance(decision, Reuse)
+    assert decision.image == FOUND
+
+
+def test_image_that_is_nowhere_is_built_for_all_reasons() -> None:
+    assert decide([Absent(because="not here"), Absent(because="nor there")]) == Build(
+        because="not here; nor there"
+    )
+
+
+def test_release_takes_nothing_of_previews_and_previews_take_either() -> None:
+    assert sources_of("r/fraud", Purpose.RELEASE) == ["r/fraud"]
+    assert sources_of("r/fraud", Purpose.PREVIEW) == ["r/fraud", "r/fraud/previews"]
+    assert home_of("r/fraud", Purpose.PREVIEW) == "r/fraud/previews"
+    assert home_of("r/fraud", Purpose.RELEASE) == "r/fraud"

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+
+from tasks._render import report_json, to_html, to_markdown
+from tasks._view import Tone, View
+from tasks.report_records import Report
+from tasks.report_view import view_of
+from tests.unit import samples
+
+
+def texts(view: View) -> str:
+    return to_markdown(view).replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    ("report", "tone"),
+    [
+        pytest.param(samples.report(), Tone.GOOD, id="passed"),
+        pytest.param(samples.report(tested=samples.smoke(samples.FAILED)), Tone.BAD, id="failed"),
+        pytest.param(samples.report(tested=samples.smoke(samples.UNTESTED)), Tone.WARN, id="untested"),
+    ],
+)
+def test_verdict_comes_first_and_has_its_tone(report: Report, tone: Tone) -> None:
+    view = view_of(report)
+    assert view.tone is tone
+    assert to_markdown(view).startswith("## ")
+    assert report.outcome in view.headline
+
+
+def test_sections_follow_the_order_of_the_steps() -> None:
+    titles = [section.title for section in view_of(samples.report()).sections]
+    assert titles == [
+        "Plan",
+        "Image",
+        "Package",
+        "Admission",
+        "Registration",
+        "Changes of entities",
+        "Smoke tests",
+        "Steps",
+        "Versions",
+    ]
+
+
+def test_breaking_change_is_marked_as_such() -> None:
+    [section] = [one for one in view_of(samples.report()).sections if one.title == "Changes of entities"]
+    assert section.tone is Tone.WARN
+    assert "breaks callers: input rows" in section.tables[0].rows[0][3].text
+
+
+def test_time_that_flyte_does_not_give_is_unknown() -> None:
+    [section] = [one for one in view_of(samples.report()).sections if one.title == "Steps"]
+    assert section.tables[0].rows[2][2].text == "unknown"
+
+
+def test_error_of_a_smoke_test_is_shown_as_it_came() -> None:
+    assert "ValueError: <b>no rows</b>" in texts(
+        view_of(samples.report(tested=samples.smoke(samples.FAILED)))
+    )
+
+
+def test_long_lists_are_cut_and_say_so() -> None:
+    report = samples.report()
+    assert report.plan is not None
+    long = report.model_copy(update={"plan": report.plan.model_copy(update={"changed_count": 1234})})
+    assert "and 1232 more" in texts(view_of(long))
+
+
+def test_report_comes_back_from_its_own_deck() -> None:
+    report = samples.report(tested=samples.smoke(samples.FAILED))
+    page = to_html(view_of(report), report.model_dump_json())
+    read = Report.model_validate_json(report_json(page) or "")
+    assert read.model_dump_json() == report.model_dump_json()

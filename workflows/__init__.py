@@ -1,0 +1,1 @@
+"""What runs: one workflow module per flow, and `launch_plans`, which names them all."""
