@@ -13,14 +13,15 @@ from flyteidl.admin.launch_plan_pb2 import (
 from flyteidl.admin.project_pb2 import Project, ProjectListRequest, ProjectRegisterRequest
 
 from scripts.connection import active_plan, installed
-from scripts.enrolments import Enrolled, enrolled_of, literal_of
+from scripts.enrolments import Enrolled, enrolled_of
 from tasks._create import Outcome, Refusal, create
 from tasks._enrolment import Enrolment
 from tasks._entities import Entity, Kind
 from tasks._errors import FlyteExists, FlyteNotFound, RegistrationRefused, StageMissing
 from tasks._flyte import Flyte
 from tasks._git_url import checked_url
-from workflows.launch_plans import PREVIEW_WORKFLOW, Installation, preview_plan
+from tasks._typed import literal_of
+from workflows.launch_plans import FLOWS, PREVIEW, Flow, Installation, target_plan
 
 ALLOW_FILE_URLS = "TAXIWAY_ALLOW_FILE_URLS"
 
@@ -38,7 +39,7 @@ class Enrolling:
 def enrol(
     flyte: Flyte, enrolment: Enrolment, *, project: str, domain: str, create_project: bool = False
 ) -> Enrolling:
-    """Register and activate the launch plan of a target in Taxiway's own `project` and `domain`.
+    """Register and activate the launch plans of a target in Taxiway's own `project` and `domain`.
 
     The same enrolment again makes nothing; another one makes a new version, and that one ACTIVE.
 
@@ -52,9 +53,15 @@ def enrol(
     checked_url(enrolment.repository, allow_file=installation.env.get(ALLOW_FILE_URLS) == "1")
     made = create_project and make_project(flyte, enrolment.preview.project)
     check_project(flyte, enrolment.preview.project)
-    plan = _plan(flyte, enrolment, installation)
-    created, activated = publish(flyte, plan)
-    return Enrolling(enrolled=enrolled_of(plan), created=created, activated=activated, project_made=made)
+    plans = {flow: _plan(flyte, flow, enrolment, installation) for flow in FLOWS}
+    # The preview's plan is the one that says who is enrolled, so it comes last.
+    published = [publish(flyte, plans[flow]) for flow in reversed(FLOWS)]
+    return Enrolling(
+        enrolled=enrolled_of(plans[PREVIEW]),
+        created=any(created for created, _ in published),
+        activated=any(activated for _, activated in published),
+        project_made=made,
+    )
 
 
 def publish(flyte: Flyte, plan: LaunchPlan) -> tuple[bool, bool]:
@@ -109,7 +116,7 @@ def make_project(flyte: Flyte, name: str) -> bool:
     return True
 
 
-def _plan(flyte: Flyte, enrolment: Enrolment, installation: Installation) -> LaunchPlan:
-    found = flyte.call("GetWorkflow", ObjectGetRequest(id=installation.workflow(PREVIEW_WORKFLOW)))
+def _plan(flyte: Flyte, flow: Flow, enrolment: Enrolment, installation: Installation) -> LaunchPlan:
+    found = flyte.call("GetWorkflow", ObjectGetRequest(id=installation.workflow(flow.workflow)))
     interface = found.closure.compiled_workflow.primary.template.interface
-    return preview_plan(enrolment, literal_of(enrolment), interface, installation)
+    return target_plan(flow, enrolment, literal_of(enrolment), interface, installation)

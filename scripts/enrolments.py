@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from flyteidl.admin.launch_plan_pb2 import ActiveLaunchPlanListRequest, LaunchPlan
-from flyteidl.core.literals_pb2 import Literal
-from flytekit.core.context_manager import FlyteContextManager
-from flytekit.core.type_engine import TypeEngine
-from flytekit.models.literals import Literal as LiteralModel
 
 from scripts.connection import active_plan
 from tasks._enrolment import Enrolment
 from tasks._errors import BadUsage, FlyteNotFound, NotInstalled
 from tasks._flyte import Flyte
+from tasks._names import plan_name
 from tasks._toml import Document, Invalid, parse, validate
+from tasks._typed import Unreadable, value_of
 from workflows.launch_plans import FIXED, PREVIEW
 
 
@@ -33,26 +31,15 @@ class Enrolled:
         return str(self.plan.id.version)
 
 
-def literal_of(enrolment: Enrolment) -> Literal:
-    """Return an enrolment as the literal that Flyte stores."""
-    context = FlyteContextManager.current_context()
-    expected = TypeEngine.to_literal_type(Enrolment)
-    model = TypeEngine.to_literal(context, enrolment, Enrolment, expected)
-    literal: Literal = model.to_flyte_idl()
-    return literal
-
-
 def enrolled_of(plan: LaunchPlan) -> Enrolled:
     """Read an enrolment back from its launch plan.
 
     Raises:
         NotInstalled: the plan was not made by this version of Taxiway.
     """
-    context = FlyteContextManager.current_context()
     try:
-        literal = plan.spec.fixed_inputs.literals[FIXED]
-        value = TypeEngine.to_python_value(context, LiteralModel.from_flyte_idl(literal), Enrolment)
-    except Exception as error:  # flytekit wraps whatever pydantic and msgpack say in classes of many kinds
+        value = value_of(plan.spec.fixed_inputs, FIXED, Enrolment)
+    except Unreadable as error:
         raise NotInstalled(
             f"The enrolment in {plan.id.name} {plan.id.version} cannot be read by this version of Taxiway.",
             remedy="Use the version of Taxiway that enrolled it, or enrol the target again.",
@@ -67,7 +54,7 @@ def find_enrolled(flyte: Flyte, project: str, domain: str, target: str) -> Enrol
         NotInstalled: there is none of this name.
     """
     try:
-        return enrolled_of(active_plan(flyte, project, domain, PREVIEW + target))
+        return enrolled_of(active_plan(flyte, project, domain, plan_name(PREVIEW.name, target)))
     except FlyteNotFound as error:
         raise NotInstalled(
             f"No target {target} is enrolled in {project}/{domain} of {flyte.endpoint}.",
@@ -79,7 +66,7 @@ def all_enrolled(flyte: Flyte, project: str, domain: str) -> list[Enrolled]:
     """Return every target's ACTIVE enrolment, sorted by name."""
     request = ActiveLaunchPlanListRequest(project=project, domain=domain)
     plans = flyte.pages("ListActiveLaunchPlans", request, "launch_plans")
-    found = [enrolled_of(plan) for plan in plans if plan.id.name.startswith(PREVIEW)]
+    found = [enrolled_of(plan) for plan in plans if plan.id.name.startswith(plan_name(PREVIEW.name, ""))]
     return sorted(found, key=lambda one: one.enrolment.name)
 
 

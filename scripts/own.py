@@ -21,11 +21,11 @@ import tasks
 from tasks._entities import Entity, Kind, nodes, parse, templates
 from tasks._errors import CommandFailed, CommandMissing
 from tasks._run import run
-from workflows.launch_plans import PREVIEW_WORKFLOW, SELF_CHECK_WORKFLOW
+from workflows.launch_plans import FLOWS, SELF_CHECK_WORKFLOW
 
 PACKAGES = ("tasks", "workflows")
 """The packages that Taxiway's tasks need; `scripts` stays where people are."""
-WORKFLOWS = (PREVIEW_WORKFLOW, SELF_CHECK_WORKFLOW)
+WORKFLOWS = (*(flow.workflow for flow in FLOWS), SELF_CHECK_WORKFLOW)
 ROOT = Path(tasks.__file__).resolve().parent.parent
 
 

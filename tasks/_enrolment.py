@@ -72,6 +72,10 @@ class Enrolment(Record):
     """Where its pull requests are tried out."""
     limits: Limits = Limits()
     identities: dict[str, Identity] = {}
+    anonymous_approvals: bool = False
+    """Whether an approval counts where Flyte knows nobody's name: without authentication, or for machines."""
+    nightly: v.Cron = ""
+    """When releases that are due are promoted by themselves, as cron's five fields in UTC; empty is never."""
 
     @property
     def digest(self) -> str:

@@ -259,6 +259,57 @@ class BuilderMissing(Terminal):
     error_code = "TAXI:BuilderMissing"
 
 
+# --- releases and promotions ---
+
+
+class ManifestChanged(Terminal):
+    """A release manifest, or what it names, is not what its digest says."""
+
+    error_code = "TAXI:ManifestChanged"
+
+
+class ManifestRaced(Recoverable):
+    """Another execution made this release's manifest at the same time; the next try finds that one."""
+
+    error_code = "TAXI:ManifestRaced"
+
+
+class NotReleased(Terminal):
+    """There is no release of this revision."""
+
+    error_code = "TAXI:NotReleased"
+
+
+class NotOnBranch(Terminal):
+    """A revision is not on the protected branch."""
+
+    error_code = "TAXI:NotOnBranch"
+
+
+class UnknownStage(Terminal):
+    """The policy has no such stage."""
+
+    error_code = "TAXI:UnknownStage"
+
+
+class PolicyInvalid(Terminal):
+    """The protected branch has no policy that can be used."""
+
+    error_code = "TAXI:PolicyInvalid"
+
+
+class GenerationTaken(Recoverable):
+    """Another execution changes what is ACTIVE in this stage now."""
+
+    error_code = "TAXI:GenerationTaken"
+
+
+class ActivationRefused(Terminal):
+    """An activation asks for what no promotion or earlier generation vouches for."""
+
+    error_code = "TAXI:ActivationRefused"
+
+
 # --- installation and commands ---
 
 

@@ -121,6 +121,19 @@ Window = Annotated[
     ),
 ]
 Duration = Annotated[str, _DURATION]
+Cron = Annotated[
+    str,
+    Shape(r"|[0-9*/,A-Za-z-]+(?: [0-9*/,A-Za-z-]+){4}", "the five fields of cron such as `0 2 * * *`"),
+]
+Email = Annotated[str, Shape(r"[^\s@<>,]+@[^\s@<>,]+", "an e-mail address such as `risk@example.com`")]
+Day = Annotated[str, Shape(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", "a day of the calendar such as `2026-12-24`")]
+Tolerance = Annotated[
+    str,
+    Shape(
+        r"same|(?:>=|<=) ?[+-]?[0-9]+(?:\.[0-9]+)?%?",
+        "what a value may differ by from that of the version before, such as `>= -0.02`, `<= 5%` or `same`",
+    ),
+]
 Text = Annotated[str, Shape(r"[^\x00-\x08\x0b-\x1f\x7f]*", "a text without control characters")]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, field_validator, model_validator
 from typing_extensions import Self
@@ -72,6 +72,8 @@ class SmokeTest(_Part):
     """What each output has to be, such as `>= 0.5`."""
     timeout: v.Duration = "10m"
     """How long it may take; then it is terminated."""
+    no_regression: Annotated[dict[v.VariableName, v.Tolerance], v.TableSchema()] = {}
+    """What each output may differ by from that of the release that is active in the stage, when promoting."""
 
     @property
     def timeout_s(self) -> int:
@@ -94,6 +96,8 @@ class Approval(_Part):
     """How many have to approve; 0 is nobody."""
     by: list[v.Text] = []
     """Groups and people of the enrolment's identity map."""
+    not_author: bool = True
+    """Whether the author of the release's commit does not count."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -111,6 +115,10 @@ class Gates(_Part):
     """Who has to approve."""
     window: list[v.Window] = []
     """When promotions may happen; none is always."""
+    frozen: list[v.Window] = []
+    """When they may not, whatever `window` says."""
+    days: Annotated[dict[v.Day, Literal["open", "closed"]], v.TableSchema()] = {}
+    """Days of the calendar that `window` and `frozen` do not apply to, in the time zone that these name."""
 
 
 class Stage(_Part):
@@ -144,6 +152,14 @@ class Stage(_Part):
     """What is run to find out whether a release works here."""
     gates: Gates = Gates()
     """What a promotion into this stage has to pass."""
+    notify: list[v.Email] = []
+    """Who is sent an e-mail by Flyte when an execution of a launch plan fails here."""
+    on_conflict: Literal["wait", "supersede"] = "wait"
+    """What a promotion does while another one of another release into this stage runs."""
+    verify: v.EntityName = "smoke"
+    """What is run after the activation: `smoke` for the smoke tests again, a launch plan, or `none`."""
+    auto_rollback: bool = False
+    """Whether the stage is rolled back by itself where that fails."""
 
 
 class Policy(_Part):

@@ -10,21 +10,70 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from flyteidl.admin import common_pb2, launch_plan_pb2
 from flyteidl.core import identifier_pb2, interface_pb2, literals_pb2, security_pb2
 
 from tasks._enrolment import Enrolment
 from tasks._errors import BadUsage
+from tasks._names import plan_name
+from tasks._typed import literal_of
 
 SELF_CHECK = "taxiway.self-check"
 SELF_CHECK_WORKFLOW = "workflows.self_check.self_check"
-PREVIEW = "taxiway.preview."
-PREVIEW_WORKFLOW = "workflows.preview.preview"
 TARGET_LABEL = "taxiway-target"
 FLOW_LABEL = "taxiway-flow"
 FIXED = "enrolment"
 """The input of a target's workflows that its launch plans fix."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flow:
+    """One thing that is done with a target: a workflow, and what the callers of its launch plan give.
+
+    `required` are inputs without a default; `kickoff` is the one that a schedule sets.
+    """
+
+    name: str
+    workflow: str
+    required: tuple[str, ...]
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    kickoff: str = ""
+
+
+PREVIEW = Flow(
+    name="preview",
+    workflow="workflows.preview.preview",
+    required=("sha",),
+    defaults={"pull_request": 0, "attempt": 1},
+)
+RELEASE = Flow(
+    name="release",
+    workflow="workflows.release.release",
+    required=("sha",),
+    defaults={"attempt": 1, "simulate": False},
+)
+PROMOTE = Flow(
+    name="promote", workflow="workflows.promote.promote", required=("sha", "stage"), defaults={"attempt": 1}
+)
+ACTIVATE = Flow(name="activate", workflow="workflows.activate.activate", required=("activation",))
+ROLLBACK = Flow(name="rollback", workflow="workflows.rollback.rollback", required=("stage", "to", "reason"))
+APPROVE = Flow(
+    name="approve",
+    workflow="workflows.approve.approve",
+    required=("sha", "stage", "policy"),
+    defaults={"approve": True, "comment": ""},
+)
+HOLD = Flow(
+    name="hold",
+    workflow="workflows.hold.hold",
+    required=("stage", "reason"),
+    defaults={"hold": True},
+)
+NIGHTLY = Flow(name="nightly", workflow="workflows.nightly.nightly", required=("kickoff",), kickoff="kickoff")
+FLOWS = (PREVIEW,)
+"""The flows of a target; the preview comes first, for its plan is the one that says who is enrolled."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +106,14 @@ def self_check_plan(installation: Installation) -> launch_plan_pb2.LaunchPlan:
     return _plan(SELF_CHECK, spec, installation)
 
 
-def preview_plan(
+def target_plan(
+    flow: Flow,
     enrolment: Enrolment,
     literal: literals_pb2.Literal,
     interface: interface_pb2.TypedInterface,
     installation: Installation,
 ) -> launch_plan_pb2.LaunchPlan:
-    """Return `taxiway.preview.<target>`: callers give a SHA, a pull request and an attempt, nothing else.
+    """Return `taxiway.<flow>.<target>`: callers give what the flow says, and nothing else.
 
     `literal` is the enrolment as Flyte carries it, `interface` the installed workflow's. A version is made
     of the installation's and of a digest of the plan: the same enrolment is the same version, any other
@@ -73,13 +123,16 @@ def preview_plan(
         BadUsage: the installed workflow takes other inputs.
     """
     spec = launch_plan_pb2.LaunchPlanSpec(
-        workflow_id=installation.workflow(PREVIEW_WORKFLOW),
+        workflow_id=installation.workflow(flow.workflow),
         fixed_inputs=literals_pb2.LiteralMap(literals={FIXED: literal}),
-        default_inputs=_free_inputs(interface, {"pull_request": 0, "attempt": 1}),
-        labels=common_pb2.Labels(values={FLOW_LABEL: "preview", TARGET_LABEL: enrolment.name}),
+        default_inputs=_free_inputs(flow, interface),
+        labels=common_pb2.Labels(values={FLOW_LABEL: flow.name, TARGET_LABEL: enrolment.name}),
         annotations=common_pb2.Annotations(values={"taxiway/repository": enrolment.repository}),
     )
-    return _plan(PREVIEW + enrolment.name, spec, installation)
+    if flow.kickoff and enrolment.nightly:
+        spec.entity_metadata.schedule.cron_schedule.schedule = enrolment.nightly
+        spec.entity_metadata.schedule.kickoff_time_input_arg = flow.kickoff
+    return _plan(plan_name(flow.name, enrolment.name), spec, installation)
 
 
 def installation_of(plan: launch_plan_pb2.LaunchPlan) -> Installation:
@@ -94,21 +147,16 @@ def installation_of(plan: launch_plan_pb2.LaunchPlan) -> Installation:
     )
 
 
-def _free_inputs(
-    interface: interface_pb2.TypedInterface, defaults: Mapping[str, int]
-) -> interface_pb2.ParameterMap:
+def _free_inputs(flow: Flow, interface: interface_pb2.TypedInterface) -> interface_pb2.ParameterMap:
     variables = interface.inputs.variables
-    if set(variables) != {FIXED, "sha", *defaults}:
+    if set(variables) != {FIXED, *flow.required, *flow.defaults}:
         raise BadUsage(
-            f"The installed preview workflow takes {', '.join(sorted(variables))}.",
+            f"The installed {flow.name} workflow takes {', '.join(sorted(variables))}.",
             remedy="Run `taxiway install` with this version of Taxiway, then enrol again.",
         )
-    parameters = {"sha": interface_pb2.Parameter(var=variables["sha"], required=True)}
-    for name, value in defaults.items():
-        literal = literals_pb2.Literal(
-            scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(integer=value))
-        )
-        parameters[name] = interface_pb2.Parameter(var=variables[name], default=literal)
+    parameters = {name: interface_pb2.Parameter(var=variables[name], required=True) for name in flow.required}
+    for name, value in flow.defaults.items():
+        parameters[name] = interface_pb2.Parameter(var=variables[name], default=literal_of(value))
     return interface_pb2.ParameterMap(parameters=parameters)
 
 

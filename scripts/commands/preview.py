@@ -10,12 +10,13 @@ from scripts import follow
 from scripts.cli import FAILED, FAULT, PASSED
 from scripts.connection import flyte_at, is_sandbox
 from scripts.enrolments import Enrolled, find_enrolled
-from scripts.launches import Asked, Launched, launch
+from scripts.launches import Asked, launch
 from scripts.options import examples, flyte_options, json_option
 from scripts.reports import Outcome, outcome_of, where_to_look
 from scripts.trial import enrol_trial, is_url
 from tasks._errors import BadUsage
 from tasks._flyte import Flyte
+from tasks._launch import Launched
 from tasks.source import checked_sha
 
 _PATIENCE_S = 120

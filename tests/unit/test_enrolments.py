@@ -6,10 +6,11 @@ import pytest
 from flyteidl.admin.launch_plan_pb2 import LaunchPlan
 
 from scripts.commands.enroll import values_of
-from scripts.enrolments import enrolled_of, literal_of, read_enrolment_file, validated
-from scripts.launches import differences, literals
+from scripts.enrolments import enrolled_of, read_enrolment_file, validated
 from scripts.trial import is_url
 from tasks._errors import BadUsage, NotInstalled
+from tasks._launch import differences
+from tasks._typed import literal_of, literals
 
 GIVEN = {"url": "https://git.example/fraud", "name": "fraud"}
 

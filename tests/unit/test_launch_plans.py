@@ -10,11 +10,11 @@ from flyteidl.core.literals_pb2 import Literal, Primitive, Scalar
 from tasks._enrolment import Enrolment, PreviewStage
 from tasks._errors import BadUsage
 from workflows.launch_plans import (
-    PREVIEW_WORKFLOW,
+    PREVIEW,
     Installation,
     installation_of,
-    preview_plan,
     self_check_plan,
+    target_plan,
 )
 
 INSTALLATION = Installation(
@@ -43,7 +43,7 @@ def interface(*names: str) -> interface_pb2.TypedInterface:
 
 def plan(literal: Literal = FIXED, installation: Installation = INSTALLATION) -> LaunchPlan:
     inputs = interface("enrolment", "sha", "pull_request", "attempt")
-    return preview_plan(ENROLMENT, literal, inputs, installation)
+    return target_plan(PREVIEW, ENROLMENT, literal, inputs, installation)
 
 
 def test_callers_can_give_a_sha_a_pull_request_and_an_attempt() -> None:
@@ -65,7 +65,7 @@ def test_plan_is_named_after_the_target_and_runs_the_installed_workflow() -> Non
         "taxiway",
         "production",
     )
-    assert (made.spec.workflow_id.name, made.spec.workflow_id.version) == (PREVIEW_WORKFLOW, "abc-1")
+    assert (made.spec.workflow_id.name, made.spec.workflow_id.version) == (PREVIEW.workflow, "abc-1")
     assert made.spec.security_context.run_as.k8s_service_account == "taxiway"
 
 
@@ -89,7 +89,7 @@ def test_any_other_enrolment_is_another_version(other: LaunchPlan) -> None:
 
 def test_workflow_with_other_inputs_is_refused() -> None:
     with pytest.raises(BadUsage, match="takes enrolment, revision"):
-        preview_plan(ENROLMENT, FIXED, interface("enrolment", "revision"), INSTALLATION)
+        target_plan(PREVIEW, ENROLMENT, FIXED, interface("enrolment", "revision"), INSTALLATION)
 
 
 def test_installation_is_read_back_from_its_plan() -> None:
