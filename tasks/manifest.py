@@ -1,4 +1,4 @@
-"""The release manifest: what a release is made of, by digest. Made once; all later flows take it from here."""
+"""The release manifest: what a release is made of, by digest. Made once; later flows take it from here."""
 
 from __future__ import annotations
 
