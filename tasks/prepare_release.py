@@ -56,7 +56,7 @@ def judge_release(
 
 
 def version_of_release(template: str, sha: str, tags: Sequence[str]) -> str | Finding:
-    """Fill in a policy's `package.version`; a finding where it asks for a tag and there is not exactly one."""
+    """Fill in a policy's `package.version`; a finding where it asks for a tag and the commit has not one."""
     if "{tag}" in template and len(tags) != 1:
         there = f"{len(tags)} tags ({', '.join(tags)})" if tags else "no tag"
         return Finding(
