@@ -23,7 +23,7 @@ _SHOWN = 200
 class SmokePlace:
     """Where and as what smoke tests run: exactly one version, in one project and domain.
 
-    `attempt` tells one preview's tests from those of the next attempt at it. `labels` come on top of the
+    `attempt` tells one preview's tests from those of the next attempt at it, `round` several runs in one. `labels` come on top of the
     launch plan's own, and are for finding the executions again.
     """
 
@@ -31,6 +31,7 @@ class SmokePlace:
     domain: str
     version: str
     attempt: int = 1
+    round: str = ""
     service_account: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -47,7 +48,8 @@ def names_of(tests: Sequence[SmokeTest]) -> list[str]:
 def execution_name(name: str, test: SmokeTest, place: SmokePlace) -> str:
     """Return the one name of this test's execution: asked for again, Flyte has it already."""
     asked = json.dumps(
-        [name, test.inputs, place.project, place.domain, place.version, place.attempt], sort_keys=True
+        [name, test.inputs, place.project, place.domain, place.version, place.attempt, place.round],
+        sort_keys=True,
     )
     last = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in test.launch_plan)
     readable = last.rpartition("-")[2].lower()[:20]
