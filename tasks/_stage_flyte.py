@@ -84,9 +84,7 @@ def read_stage_credentials(secrets: Secrets) -> dict[str, dict[str, str]]:
 
 
 @contextmanager
-def open_stage(
-    stage: Stage, own: Flyte, credentials: Mapping[str, Mapping[str, str]]
-) -> Iterator[Flyte]:
+def open_stage(stage: Stage, own: Flyte, credentials: Mapping[str, Mapping[str, str]]) -> Iterator[Flyte]:
     """Yield the Flyte of a stage: `own` where the stage names no other endpoint."""
     if not stage.endpoint:
         yield own

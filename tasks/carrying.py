@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
-from pathlib import Path
 
 from flyteidl.admin.execution_pb2 import Execution
 from flyteidl.core.execution_pb2 import WorkflowExecution
-from flytekit import Resources, current_context, task
-from flytekit.configuration import Config
 
 from tasks._enrolment import Enrolment
 from tasks._executions import ENDED
-from tasks._flyte import connect
-from tasks._git_credentials import GIT_SECRETS, read_credentials
 from tasks._home import Home
 from tasks._launch import Launched, launch
 from tasks._names import execution_name, release_tag, stage_tag, target_tag
-from tasks._own import home_of
-from tasks._settings import read_settings
-from tasks._stage_flyte import STAGE_SECRETS, open_stage, read_stage_credentials
 from tasks._typed import Unreadable, literals, value_of
 from tasks._types import Record, Status, Verdict
 from tasks._wait import wait
-from tasks.policy import Policy
-from tasks.prepare import fetch_revision
-from tasks.promotion import policy_in_force
 from tasks.promotion_records import PromotionReport, PromotionStatus
-from tasks.releases import Released
 
 PROMOTION_TIMEOUT_S = 6 * 3600
 _GOES_ON = frozenset({PromotionStatus.PROMOTED, PromotionStatus.UNCHANGED})
@@ -97,9 +83,7 @@ def outcome_of(home: Home, stage: str, execution: Execution) -> StageOutcome:
     )
 
 
-def carry_on(
-    stages: Sequence[str], promote: Callable[[str], StageOutcome]
-) -> Carried:
+def carry_on(stages: Sequence[str], promote: Callable[[str], StageOutcome]) -> Carried:
     """Promote stage by stage, for as long as each is promoted."""
     done: list[StageOutcome] = []
     for stage in stages:

@@ -44,8 +44,8 @@ from tasks.stage_state import StageState, read_stage
 class Entered(Record):
     """A promotion as its entry gates left it. Its verdict is SKIPPED where it has to wait.
 
-    `stage` is the stage as the policy has it now. `unchanged` says that the stage runs just this already.
-    `active` is what was ACTIVE of it, by launch plan.
+    `stage` is the stage as the policy has it now, `policy` that policy's digest. `active` is what was ACTIVE
+    in the stage, by launch plan.
     """
 
     verdict: Verdict
@@ -56,11 +56,10 @@ class Entered(Record):
     policy: str
     stage: Stage
     gates: list[GateVerdict]
-    version: str = ""
-    generation: int = -1
     active: dict[str, list[str]] = {}
     drift: list[str] = []
-    unchanged: bool = False
+    stages: list[str] = []
+    """The names of all stages, in their order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,9 +224,9 @@ def entered_of(found: Entering, attempt: int) -> Entered:
         policy=asked.policy_digest,
         stage=asked.stage,
         gates=gates,
-        generation=state.last.number if state.last else -1,
         active={name: list(versions) for name, versions in state.active.items()},
         drift=state.drift,
+        stages=[stage.name for stage in asked.policy.stage],
     )
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import enum
 
-from tasks._types import Record
+from tasks._types import Finding, Record
+from tasks.diff import EntityDiff
 from tasks.gates import GateVerdict
+from tasks.report_records import Broken, ExecutionName, Timing
+from tasks.same_bytes import SameBytes
+from tasks.smoke import SmokeReport
 
 
 class PromotionStatus(str, enum.Enum):
@@ -24,13 +28,54 @@ class PromotionStatus(str, enum.Enum):
 
 
 class PromotionReport(Record):
-    """One release, one stage: how it ended, and how its gates stood. `version` is the registered one."""
+    """One release, one stage: how it ended, and how its gates stood. `version` is the registered one.
+
+    `manifest` and `policy` are digests. `before` and `after` are what was ACTIVE, by launch plan; `after`
+    is empty where nothing was activated. `record` is the execution of the generation. What a verdict or a
+    fault stopped is None.
+    """
 
     stage: str
     sha: str
     version: str = ""
     status: PromotionStatus
     gates: list[GateVerdict] = []
+    result_gates: list[GateVerdict] = []
+    summary: str = ""
+    findings: list[Finding] = []
+    target: str = ""
+    project: str = ""
+    domain: str = ""
+    attempt: int = 1
+    execution: ExecutionName | None = None
+    manifest: str = ""
+    policy: str = ""
+    stages: list[str] = []
+    drift: list[str] = []
+    generation: int = -1
+    record: str = ""
+    before: dict[str, list[str]] = {}
+    after: dict[str, str] = {}
+    created: int = 0
+    existing: int = 0
+    diff: EntityDiff | None = None
+    same: SameBytes | None = None
+    smoke: SmokeReport | None = None
+    verification: SmokeReport | None = None
+    rolled_back: str = ""
+    broken: Broken | None = None
+    timings: list[Timing] = []
+    versions: dict[str, str] = {}
+
+    @property
+    def headline(self) -> str:
+        """The report in one line."""
+        return f"Promotion of {self.target} {self.sha[:7]} into {self.stage}: {self.word}"
+
+    @property
+    def word(self) -> str:
+        """One word for how it ended: its status, or that it broke off."""
+        return "broke off" if self.broken is not None else self.status.value
 
 
 _LONGEST = 200

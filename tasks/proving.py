@@ -12,6 +12,7 @@ from flytekit import Resources, current_context, task
 from tasks._enrolment import Enrolment
 from tasks._errors import RegistrationRefused
 from tasks._git_credentials import GIT_SECRETS
+from tasks._registered import fetch_registered
 from tasks._rewrite import rewrite
 from tasks._stage_flyte import STAGE_SECRETS
 from tasks._storage import sum_file, upload
@@ -24,7 +25,7 @@ from tasks.preview_order import stage_settings
 from tasks.promotion import Entered, entering, placement_of, verdict_of, version_in_stage
 from tasks.registration import BUNDLE_NAME, register_all
 from tasks.releases import read_bundle, read_entities
-from tasks.same_bytes import SameBytes, same_bytes
+from tasks.same_bytes import SameBytes, compare, content_digests
 from tasks.smoke import TARGET_LABEL, SmokeReport, run_smoke
 from tasks.smoke_case import SmokePlace
 
@@ -77,22 +78,21 @@ def register_release(asked: Asked) -> Registering:
     with tempfile.TemporaryDirectory() as folder:
         bundle = read_bundle(asked.home, manifest, Path(folder))
         root = sum_file(bundle).sha256
-        uri = upload(
-            flyte, bundle, project=stage.project, domain=stage.domain, root=root, name=BUNDLE_NAME
-        )
+        uri = upload(flyte, bundle, project=stage.project, domain=stage.domain, root=root, name=BUNDLE_NAME)
     settings = stage_settings(stage)
     own = placement_of(stage, manifest, version=manifest.version, bundle_uri=uri)
     version = version_in_stage(flyte, entities, own, settings)
     diff = compare_with_stage(entities, flyte, stage.model_copy(update={"endpoint": ""}), version=version)
     placement = placement_of(stage, manifest, version=version, bundle_uri=uri)
     counts = register_all(rewrite(entities, placement, settings), flyte)
+    there = fetch_registered(flyte, stage.project, stage.domain, version)
     return Registering(
         version=version,
         bundle_uri=uri,
         created=len(counts.created),
         existing=len(counts.existing),
         diff=diff,
-        same=same_bytes(entities, flyte, placement=placement, settings=settings),
+        same=compare(content_digests(entities), content_digests(there)),
     )
 
 
@@ -137,12 +137,17 @@ def prove_release(asked: Asked, attempt: int) -> Proved:
     if closed:
         said = "; ".join(f"{gate.gate}: {gate.because}" for gate in closed)
         verdict = Verdict(status=Status.FAILED, summary=said, findings=smoke.verdict.findings)
-    if not done.same.same:
+    if not done.same.passed:
+        astray = [*done.same.different, *done.same.missing, *done.same.foreign]
         findings = [
-            Finding(where=name, problem="is registered with other content", remedy="See the diff.")
-            for name in done.same.different
+            Finding(
+                where=name,
+                problem=f"is not as the release has it, in {asked.stage.name} at version {done.version}",
+                remedy="See who else registers under this version.",
+            )
+            for name in astray
         ]
-        verdict = Verdict(status=Status.FAILED, summary=done.same.summary, findings=findings)
+        verdict = Verdict(status=Status.FAILED, summary=str(done.same), findings=findings)
     return Proved(
         verdict=verdict,
         version=done.version,
@@ -176,7 +181,9 @@ def _before(asked: Asked, attempt: int) -> SmokeReport | None:
 def prove(enrolment: Enrolment, entered: Entered) -> Proved:
     """Register and test the release in its stage; nothing where its entry gates are not open."""
     if not entered.verdict.passed:
-        return Proved(verdict=Verdict(status=Status.SKIPPED, summary="not registered: the gates are not open"))
+        return Proved(
+            verdict=Verdict(status=Status.SKIPPED, summary="not registered: the gates are not open")
+        )
     folder = Path(current_context().working_directory)
     arguments = (enrolment, entered.sha, entered.stage.name)
     with entering(*arguments, into=folder / "before", environ=os.environ) as found:

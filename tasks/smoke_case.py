@@ -23,8 +23,8 @@ _SHOWN = 200
 class SmokePlace:
     """Where and as what smoke tests run: exactly one version, in one project and domain.
 
-    `attempt` tells one preview's tests from those of the next attempt at it, `round` several runs in one. `labels` come on top of the
-    launch plan's own, and are for finding the executions again.
+    `attempt` tells one preview's tests from those of the next attempt at it, `round` several runs in one.
+    `labels` come on top of the launch plan's own, and are for finding the executions again.
     """
 
     project: str
