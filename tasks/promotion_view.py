@@ -75,6 +75,7 @@ def _severity(tone: Tone) -> int:
 
 
 def _facts(report: PromotionReport) -> list[Fact]:
+    place = f"({report.project}/{report.domain})" if report.project else ""
     facts = [
         fact("Target", report.target),
         fact(
