@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
 
 from flyteidl.admin.execution_pb2 import Execution
 from flyteidl.core.execution_pb2 import WorkflowExecution
+from flytekit import Resources, current_context, task
+from flytekit.configuration import Config
 
 from tasks._enrolment import Enrolment
 from tasks._executions import ENDED
+from tasks._flyte import Flyte, connect
+from tasks._git_credentials import GIT_SECRETS, read_credentials
 from tasks._home import Home
 from tasks._launch import Launched, launch
 from tasks._names import execution_name, release_tag, stage_tag, target_tag
+from tasks._own import home_of
+from tasks._settings import read_settings
+from tasks._stage_flyte import STAGE_SECRETS, open_stage, read_stage_credentials
 from tasks._typed import Unreadable, literals, value_of
 from tasks._types import Record, Status, Verdict
 from tasks._wait import wait
-from tasks.promotion_records import PromotionReport, PromotionStatus
+from tasks.entry_gates import ENTRY_GATES, judge_all
+from tasks.gates import Asked, GateVerdict
+from tasks.manifest import Manifest
+from tasks.policy import Policy, Stage
+from tasks.prepare import fetch_revision
+from tasks.preview_order import stage_settings
+from tasks.promotion import placement_of, policy_in_force, stages_of, version_in_stage
+from tasks.promotion_records import PromotionReport, PromotionStatus, flow_notes
+from tasks.releases import Released, read_entities, read_manifest
+from tasks.simulation import Simulation, simulate
+from tasks.source import Source
+from tasks.stage_state import StageState, read_stage
 
 PROMOTION_TIMEOUT_S = 6 * 3600
 _GOES_ON = frozenset({PromotionStatus.PROMOTED, PromotionStatus.UNCHANGED})
@@ -32,9 +54,14 @@ class StageOutcome(Record):
 
 
 class Carried(Record):
-    """How far a release got. The verdict is SKIPPED where a stage waits for something."""
+    """How far a release got. The verdict is SKIPPED where a stage waits for something.
+
+    `simulation` is what was going to happen, looked at before anything did.
+    """
 
     verdict: Verdict
+    manifest: Manifest | None = None
+    simulation: Simulation | None = None
     stages: list[StageOutcome] = []
 
 
@@ -54,7 +81,6 @@ def launch_promotion(
     sha: str,
     stage: str,
     attempt: int,
-    version: str = "",
     more: Sequence[str] = (),
 ) -> Launched:
     """Launch a promotion, or attach to the one that was launched for just this."""
@@ -64,7 +90,7 @@ def launch_promotion(
         name=promotion_name(home.target, enrolment.repository, sha, stage, attempt, more),
         inputs=literals({"sha": sha, "stage": stage, "attempt": attempt}),
         tags=[target_tag(home.target), stage_tag(home.target, stage), release_tag(home.target, sha)],
-        annotations={"taxiway/stage": stage, "taxiway/sha": sha, "taxiway/version": version},
+        annotations=flow_notes(stage=stage, sha=sha),
     )
 
 
@@ -117,3 +143,119 @@ def promote_and_wait(home: Home, enrolment: Enrolment, *, sha: str, stage: str, 
         sleep=home.flyte.sleep,
     )
     return outcome_of(home, stage, ended)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What a release is carried by: the revision, the policy in force, the records, the stages' Flytes."""
+
+    enrolment: Enrolment
+    source: Source
+    policy: Policy
+    home: Home
+    credentials: Mapping[str, Mapping[str, str]]
+
+    def open(self, stage: Stage) -> AbstractContextManager[Flyte]:
+        """Open the Flyte of a stage."""
+        return open_stage(stage, self.home.flyte, self.credentials)
+
+    def state(self, stage: Stage, flyte: Flyte) -> StageState:
+        """Read what a stage runs."""
+        return read_stage(self.home, flyte, stage)
+
+    def gates(self, manifest: Manifest, stage: Stage, flyte: Flyte, state: StageState) -> list[GateVerdict]:
+        """Ask a stage's entry gates about a release, as things are now."""
+        _, previous = stages_of(self.policy, stage.name)
+        before = None
+        if previous is not None:
+            with self.open(previous) as there:
+                before = self.state(previous, there)
+        asked = Asked(
+            enrolment=self.enrolment,
+            policy=self.policy,
+            policy_digest=self.policy.digest,
+            manifest=manifest,
+            stage=stage,
+            previous=previous,
+            state=state,
+            before=before,
+            home=self.home,
+            flyte=flyte,
+            source=self.source,
+            now=datetime.now(timezone.utc),
+        )
+        return judge_all(ENTRY_GATES, asked)
+
+
+@contextmanager
+def looking(enrolment: Enrolment, sha: str, *, into: Path, environ: Mapping[str, str]) -> Iterator[Look]:
+    """Find everything that a release is carried by, as it is now.
+
+    Raises:
+        PolicyInvalid: the policy in force cannot be used.
+    """
+    settings = read_settings(environ)
+    secrets = current_context().secrets
+    source = fetch_revision(
+        enrolment, sha, into=into, settings=settings, credentials=read_credentials(secrets), environ=environ
+    )
+    with connect(Config.auto(), timeout_s=settings.rpc_timeout_s) as own:
+        yield Look(
+            enrolment=enrolment,
+            source=source,
+            policy=policy_in_force(source, enrolment),
+            home=home_of(own, enrolment.name),
+            credentials=read_stage_credentials(secrets),
+        )
+
+
+def simulated(look: Look, manifest: Manifest) -> Simulation:
+    """Say what a release would do in every stage. Nothing is written."""
+    entities = read_entities(look.home, manifest)
+
+    def version(stage: Stage) -> str:
+        with look.open(stage) as flyte:
+            return version_in_stage(
+                flyte,
+                entities,
+                placement_of(stage, manifest, version=manifest.version, bundle_uri="-"),
+                stage_settings(stage),
+            )
+
+    return simulate(
+        look.policy.stage,
+        entities,
+        version=version,
+        open_flyte=look.open,
+        state=look.state,
+        gates=lambda stage, flyte, state: look.gates(manifest, stage, flyte, state),
+    )
+
+
+def carry_release(look: Look, manifest: Manifest, *, attempt: int, simulate_only: bool) -> Carried:
+    """Simulate a release, and unless that is all, or it fails, promote it stage by stage."""
+    simulation = simulated(look, manifest)
+    if simulate_only or not simulation.verdict.passed:
+        return Carried(verdict=simulation.verdict, manifest=manifest, simulation=simulation)
+    sha = manifest.revision.sha
+    carried = carry_on(
+        [stage.name for stage in look.policy.stage],
+        lambda stage: promote_and_wait(look.home, look.enrolment, sha=sha, stage=stage, attempt=attempt),
+    )
+    return carried.model_copy(update={"manifest": manifest, "simulation": simulation})
+
+
+@task(
+    requests=Resources(cpu="100m", mem="400Mi"),
+    limits=Resources(cpu="1", mem="1Gi"),
+    secret_requests=[*GIT_SECRETS, *STAGE_SECRETS],
+    retries=2,
+)
+def carry(enrolment: Enrolment, sha: str, released: Released, attempt: int, simulate: bool) -> Carried:
+    """Carry a release through its stages; nothing where there is none. Taken up again, it goes on."""
+    if released.stored is None:
+        return Carried(verdict=Verdict(status=Status.SKIPPED, summary="there is no release to carry"))
+    into = Path(current_context().working_directory)
+    with looking(enrolment, sha, into=into, environ=os.environ) as look:
+        manifest = read_manifest(look.home, released.stored, sha=sha)
+        return carry_release(look, manifest, attempt=attempt, simulate_only=simulate)

@@ -12,7 +12,7 @@ from tasks._errors import VerdictFailed
 from tasks._git_url import masked_urls
 from tasks._own import own_execution
 from tasks._render import to_html
-from tasks._types import Finding, Status
+from tasks._types import Status
 from tasks.promotion import Entered
 from tasks.promotion_records import PromotionReport, PromotionStatus
 from tasks.promotion_view import view_of
@@ -20,15 +20,13 @@ from tasks.proving import Proved
 from tasks.report import (
     LIMITS,
     REQUESTS,
-    broken_step,
+    broken_of,
     execution_name,
     is_reported,
-    last_message,
     own_steps,
     own_versions,
     timings_of,
 )
-from tasks.report_records import Broken
 from tasks.switching import Switched
 
 log = logging.getLogger(__name__)
@@ -129,16 +127,9 @@ def report_broken_promotion(
         steps = own_steps(identifier, config)
         if is_reported(steps) or (err is not None and VerdictFailed.error_code in err.message):
             return
-        step = broken_step(steps)
-        message = step.error_message if step else err.message if err is not None else ""
-        broken = Broken(
-            step=step.node if step else "unknown",
-            code=step.error_code if step else "unknown",
-            message=message,
-        )
-        finding = Finding(
-            where=broken.step,
-            problem=(last_message(message) or "It gave no reason.")[:2000],
+        broken, verdict = broken_of(
+            steps,
+            message=err.message if err is not None else "",
             remedy="Once that is mended, promote again; what was begun is taken up or put back.",
         )
         publish(
@@ -148,8 +139,8 @@ def report_broken_promotion(
                 sha=sha,
                 attempt=attempt,
                 status=PromotionStatus.FAILED,
-                summary=f"The step {broken.step} broke off.",
-                findings=[finding],
+                summary=verdict.summary,
+                findings=verdict.findings,
                 broken=broken,
                 execution=execution_name(identifier, config),
                 timings=timings_of(steps),
