@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+from typing import Literal
 
-from tasks._types import Finding, Record
+from tasks._types import Finding, Record, Status, Verdict
 from tasks.diff import EntityDiff
 from tasks.gates import GateVerdict
 from tasks.report_records import Broken, ExecutionName, Timing
@@ -35,6 +36,7 @@ class PromotionReport(Record):
     fault stopped is None.
     """
 
+    kind: Literal["promotion"] = "promotion"
     stage: str
     sha: str
     version: str = ""
@@ -70,10 +72,20 @@ class PromotionReport(Record):
     @property
     def headline(self) -> str:
         """The report in one line."""
-        return f"Promotion of {self.target} {self.sha[:7]} into {self.stage}: {self.word}"
+        return f"Promotion of {self.target} {self.sha[:7]} into {self.stage}: {self.outcome}"
 
     @property
-    def word(self) -> str:
+    def verdict(self) -> Verdict:
+        """The report as a verdict: skipped where it waits."""
+        status = {
+            PromotionStatus.PROMOTED: Status.PASSED,
+            PromotionStatus.UNCHANGED: Status.PASSED,
+            PromotionStatus.WAITING: Status.SKIPPED,
+        }.get(self.status, Status.FAILED)
+        return Verdict(status=status, summary=self.summary, findings=self.findings)
+
+    @property
+    def outcome(self) -> str:
         """One word for how it ended: its status, or that it broke off."""
         return "broke off" if self.broken is not None else self.status.value
 

@@ -120,7 +120,7 @@ def _pipeline(report: PromotionReport) -> Section:
     rows = []
     for at, name in enumerate(report.stages):
         here = name == report.stage
-        words = report.word if here else "before" if at < report.stages.index(report.stage) else "after"
+        words = report.outcome if here else "before" if at < report.stages.index(report.stage) else "after"
         tone = (_TONES[report.status] if not report.broken else Tone.BAD) if here else Tone.MUTED
         rows.append([Cell(text=str(at + 1)), Cell(text=name, code=here), Cell(text=words, tone=tone)])
     return Section(

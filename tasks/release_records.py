@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from tasks._types import Finding, Record, Status, Verdict
 from tasks.carrying import Carried
 from tasks.image import ImageStep
@@ -13,6 +15,7 @@ from tasks.report_records import Broken, ExecutionName, Timing
 class ReleaseReport(Record):
     """One release, from its commit to the last stage that it got into. What was stopped is None."""
 
+    kind: Literal["release"] = "release"
     verdict: Verdict
     target: str
     repository: str

@@ -62,7 +62,7 @@ def last_message(text: str) -> str:
 
 
 def broken_of(steps: Sequence[Step], *, message: str, remedy: str) -> tuple[Broken, Verdict]:
-    """Return the step that broke off, and the verdict that this is; `message` is for where no step has one."""
+    """Return the step that broke off and the verdict that this is; `message` is where no step has one."""
     step = broken_step(steps)
     broken = Broken(
         step=step.node if step else "unknown",
