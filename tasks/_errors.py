@@ -310,6 +310,24 @@ class ActivationRefused(Terminal):
     error_code = "TAXI:ActivationRefused"
 
 
+class StageDisturbed(Recoverable):
+    """Somebody else changes what is ACTIVE in a stage while an activation does."""
+
+    error_code = "TAXI:StageDisturbed"
+
+
+class ActivationBroken(Terminal):
+    """A generation's execution ended before all of it was done; the next generation goes on from there."""
+
+    error_code = "TAXI:ActivationBroken"
+
+
+class NothingToRollBackTo(Terminal):
+    """No earlier generation of a stage is what a rollback asks for."""
+
+    error_code = "TAXI:NothingToRollBackTo"
+
+
 # --- installation and commands ---
 
 

@@ -10,10 +10,13 @@ from flyteidl.admin.common_pb2 import Sort
 from flyteidl.admin.execution_pb2 import Execution
 from flyteidl.admin.launch_plan_pb2 import ActiveLaunchPlanListRequest
 from flyteidl.core.execution_pb2 import WorkflowExecution
+from pydantic import field_validator
 
+from tasks._errors import ActivationRefused
+from tasks._executions import ENDED
 from tasks._flyte import Flyte
 from tasks._home import Home
-from tasks._names import stage_tag
+from tasks._names import generation_name, release_tag, stage_tag, target_tag
 from tasks._typed import value_of
 from tasks._types import Record
 from tasks.policy import Stage
@@ -52,17 +55,35 @@ class Activation(Record):
     back_to: int = -1
     reason: str = ""
 
+    @field_validator("before", "after")
+    @classmethod
+    def _sorted(cls, names: dict[str, str]) -> dict[str, str]:
+        """Sets are compared as Flyte stores them, in one order."""
+        return dict(sorted(names.items()))
+
 
 GENERATION_FLOWS = ("activate", "rollback")
 """The flows whose executions are named by generation, each with an input `activation`."""
-NOTES = ("generation", "cause", "stage", "sha", "version", "manifest")
+NOTES = ("generation", "cause", "stage", "sha", "version", "manifest", "asked_by", "back_to", "reason")
 """What annotations say of a generation's execution, for a list has no inputs."""
+
+
+_LONGEST_NOTE = 200
+REFUSED = ActivationRefused.error_code
+"""How a generation ends that changed nothing, for nobody vouched for what it asked."""
 
 
 def notes_of(activation: Activation) -> dict[str, str]:
     """Return the annotations of a generation's execution."""
     values = activation.model_dump(mode="json")
-    return {f"taxiway/{name}": str(values[name]) for name in NOTES}
+    return {f"taxiway/{name}": str(values[name])[:_LONGEST_NOTE] for name in NOTES}
+
+
+def tags_of(activation: Activation) -> list[str]:
+    """Return the tags of a generation's execution: its target, its stage, and its release if there is one."""
+    target, sha = activation.target, activation.sha
+    release = [release_tag(target, sha)] if sha else []
+    return [target_tag(target), stage_tag(target, activation.stage), *release]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,19 +100,35 @@ class Generation:
     phase: str
     at: float
     principal: str
+    asked_by: str = ""
+    back_to: int = -1
+    reason: str = ""
+    error_code: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether its execution can change nothing any more."""
+        return self.phase in ENDED
+
+    @property
+    def refused(self) -> bool:
+        """Whether it changed nothing, since nobody vouched for it; what it says of the stage is not so."""
+        return self.error_code == REFUSED
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageState:
     """A stage as it is. `active` maps launch plans to all their ACTIVE versions: more than one is wrong.
 
-    `last` is its newest generation, `record` what that one says; None where there is none.
+    `last` is its newest generation that was not refused, `record` what that one says; None where there is
+    none. `next` is the number of the generation to come.
     """
 
     stage: Stage
     active: Mapping[str, list[str]]
     last: Generation | None = None
     record: Activation | None = None
+    next: int = 0
 
     @property
     def managed(self) -> set[str]:
@@ -126,10 +163,13 @@ def differences(
 
 
 def generations(home: Home, stage: str, *, limit: int = 0) -> Iterator[Generation]:
-    """Yield the generations of a stage, the newest first."""
+    """Yield the generations of a stage, the newest first, out of at most `limit` executions; 0 is all.
+
+    An execution that is not named by its generation is none, whatever it says of itself.
+    """
     for execution in home.executions(GENERATION_FLOWS, tag=stage_tag(home.target, stage), limit=limit):
         found = generation_of(execution)
-        if found is not None:
+        if found is not None and found.execution == generation_name(home.target, stage, found.number):
             yield found
 
 
@@ -148,6 +188,10 @@ def generation_of(execution: Execution) -> Generation | None:
             phase=WorkflowExecution.Phase.Name(execution.closure.phase),
             at=execution.closure.created_at.ToMilliseconds() / 1000,
             principal=execution.spec.metadata.principal,
+            asked_by=notes["taxiway/asked_by"],
+            back_to=int(notes["taxiway/back_to"]),
+            reason=notes["taxiway/reason"],
+            error_code=execution.closure.error.code,
         )
     except (KeyError, ValueError):
         return None
@@ -175,10 +219,21 @@ def active_plans(flyte: Flyte, project: str, domain: str) -> dict[str, list[str]
 
 def read_stage(home: Home, flyte: Flyte, stage: Stage) -> StageState:
     """Read a stage's state: one list of what is ACTIVE there, one of generations, and one record."""
-    last = next(generations(home, stage.name, limit=1), None)
+    last, following = newest(home, stage.name)
     return StageState(
         stage=stage,
         active=active_plans(flyte, stage.project, stage.domain),
         last=last,
         record=record_of(home, last) if last is not None else None,
+        next=following,
     )
+
+
+def newest(home: Home, stage: str) -> tuple[Generation | None, int]:
+    """Return the newest generation of a stage that was not refused, and the number of the one to come."""
+    following = 0
+    for generation in generations(home, stage):
+        following = max(following, generation.number + 1)
+        if not generation.refused:
+            return generation, following
+    return None, following
