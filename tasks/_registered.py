@@ -46,13 +46,8 @@ def fetch_registered(
                 for one in tasks
             ),
             *whole,
-            *(
-                Entity(kind=Kind.LAUNCH_PLAN, message=LaunchPlan(id=one.id, spec=one.spec))
-                for one in plans
-            ),
+            *(Entity(kind=Kind.LAUNCH_PLAN, message=LaunchPlan(id=one.id, spec=one.spec)) for one in plans),
         ]
-
-
 
 
 def _workflow(flyte: Flyte, identifier: Identifier, wanted: Collection[str] | None) -> Entity:
