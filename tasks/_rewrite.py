@@ -112,10 +112,10 @@ def without_settings(spec: LaunchPlanSpec) -> LaunchPlanSpec:
     copy = LaunchPlanSpec()
     copy.CopyFrom(spec)
     for name in ("labels", "annotations", "envs", "auth_role", "auth", "raw_output_data_config"):
-        copy.ClearField(name)  # type: ignore[arg-type]
+        copy.ClearField(name)
     copy.ClearField("max_parallelism")
     for name in ("k8s_service_account", "iam_role"):
-        copy.security_context.run_as.ClearField(name)  # type: ignore[arg-type]
+        copy.security_context.run_as.ClearField(name)
     copy.entity_metadata.ClearField("notifications")
     return copy
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from flyteidl.admin.launch_plan_pb2 import ACTIVE, LaunchPlanUpdateRequest
@@ -48,10 +48,8 @@ def flyte_of(sandbox: Sandbox) -> Iterator[Flyte]:
 
 def make_project(flyte: Flyte, name: str) -> None:
     """Make a project, if it is not there."""
-    try:
+    with suppress(FlyteExists):
         flyte.call("RegisterProject", ProjectRegisterRequest(project=Project(id=name, name=name)))
-    except FlyteExists:
-        pass
 
 
 def register(flyte: Flyte, package: Sequence[Entity], stage: Stage, version: str) -> None:

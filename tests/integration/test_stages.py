@@ -175,7 +175,9 @@ def test_two_stages_have_the_same_bytes_and_no_reference_between_them(
     digests = content_digests(package)
     for stage in (DEVELOPMENT, PRODUCTION):
         there = fetch_registered(flyte, stage.project, stage.domain, VERSION)
-        assert str(compare(digests, content_digests(there))) == f"same bytes: {len(package)} of {len(package)}"
+        assert (
+            str(compare(digests, content_digests(there))) == f"same bytes: {len(package)} of {len(package)}"
+        )
         assert strangers(there, project=stage.project, domain=stage.domain) == []
         assert code_locations(there) == {f"s3://bucket/{stage.project}/{stage.domain}/code.tar.gz"}
 

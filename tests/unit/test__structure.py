@@ -71,3 +71,16 @@ def test_many_differences_are_counted() -> None:
     lines = _lines(old, new)
     assert len(lines) == 5
     assert lines[-1] == "... and 6 more"
+
+
+def _branch(*ids: str) -> str:
+    outer, inner, last = ids
+    deepest = f'then_node {{ id: "{last}" task_node {{}} }}'
+    within = f'then_node {{ id: "{inner}" branch_node {{ if_else {{ case {{ {deepest} }} }} }} }}'
+    return f'nodes {{ id: "{outer}" branch_node {{ if_else {{ case {{ {within} }} }} }} }}'
+
+
+def test_what_the_compiler_puts_before_the_ids_inside_branches_makes_no_difference() -> None:
+    source = _template(_branch("n2", "n0", "n1"))
+    assert tree(source) == tree(_template(_branch("n2", "n2-n0", "n2-n0-n1")))
+    assert tree(source) != tree(_template(_branch("n2", "n2-n0", "n2-n0-n3")))

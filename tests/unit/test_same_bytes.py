@@ -91,9 +91,7 @@ def test_what_is_missing_or_foreign_is_named() -> None:
     there = content_digests([*rewrite(package(), STAGE, SETTINGS)[:2], a_task("x")])
     compared = compare(content_digests(package()), there)
     assert not compared.passed
-    assert (
-        str(compared) == "same bytes: 2 of 3; missing: launch plan p; not of the package: task x"
-    )
+    assert str(compared) == "same bytes: 2 of 3; missing: launch plan p; not of the package: task x"
 
 
 def test_a_stage_has_its_code_in_one_place_and_refers_to_no_other_stage() -> None:
