@@ -38,9 +38,7 @@ def judge_running(before: StageState, *, sha: str, manifest: str) -> GateVerdict
         running = last.phase not in {"FAILED", "ABORTED", "TIMED_OUT"}
         return _waiting(because, opens=f"the end of {last.execution}" if running else promote)
     if before.drift:
-        return _waiting(
-            f"{stage} does not run all of it", opens=promote, evidence=[one for one in before.drift[:_SHOWN]]
-        )
+        return _waiting(f"{stage} does not run all of it", opens=promote, evidence=before.drift[:_SHOWN])
     return None
 
 

@@ -61,7 +61,9 @@ def find_verified(home: Home, state: StageState) -> Verified | NotVerified:
         )
     status = status_of(home, record.asked_by) if phase == "SUCCEEDED" else phase.lower()
     if status != PromotionStatus.PROMOTED.value:
-        return NotVerified(because=f"promotion {record.asked_by} ended {status or 'without a report'}", opens=again)
+        return NotVerified(
+            because=f"promotion {record.asked_by} ended {status or 'without a report'}", opens=again
+        )
     activated = datetime.fromtimestamp(state.last.at, timezone.utc)
     return Verified(promotion=record.asked_by, since=max(ended_at(execution), activated))
 
@@ -80,7 +82,7 @@ def ended_at(execution: Execution) -> datetime:
 
 
 def _promoted(home: Home, state: StageState) -> Activation | None:
-    """Return the generation of a promotion that the last one is, or goes back to; None where there is none."""
+    """Return the promotion's generation that the last one is, or goes back to; None where there is none."""
     record = state.record
     for _ in range(_HOPS):
         if record is None or record.cause is not Cause.ROLLBACK or record.back_to < 0:

@@ -72,7 +72,7 @@ HOLD = Flow(
     defaults={"hold": True},
 )
 NIGHTLY = Flow(name="nightly", workflow="workflows.nightly.nightly", required=("kickoff",), kickoff="kickoff")
-FLOWS = (PREVIEW,)
+FLOWS = (PREVIEW, APPROVE, HOLD)
 """The flows of a target; the preview comes first, for its plan is the one that says who is enrolled."""
 
 

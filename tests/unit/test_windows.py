@@ -116,19 +116,28 @@ def test_frozen_goes_before_windows_and_days_before_both(
             id="over-holidays",
         ),
         pytest.param(
-            calendar(WORKDAYS, days={"2026-03-07": True}), "2026-03-06T16:00", "2026-03-07T00:00", id="open-day"
+            calendar(WORKDAYS, days={"2026-03-07": True}),
+            "2026-03-06T16:00",
+            "2026-03-07T00:00",
+            id="open-day",
         ),
         pytest.param(
             calendar(frozen=["Fri 12:00-24:00 UTC"]), "2026-03-06T13:00", "2026-03-07T00:00", id="thaw"
         ),
         pytest.param(
-            calendar([f"Sun 02:30-05:00 {BERLIN}"]), "2026-03-28T12:00", "2026-03-29T01:00", id="clocks-forward"
+            calendar([f"Sun 02:30-05:00 {BERLIN}"]),
+            "2026-03-28T12:00",
+            "2026-03-29T01:00",
+            id="clocks-forward",
         ),
         pytest.param(
             calendar([f"Sun 02:00-02:30 {BERLIN}"]), "2026-10-25T00:40", "2026-10-25T01:00", id="clocks-back"
         ),
         pytest.param(
-            calendar([f"Mon 08:00-09:00 {BERLIN}"]), "2026-03-24T12:00", "2026-03-30T06:00", id="summer-begins"
+            calendar([f"Mon 08:00-09:00 {BERLIN}"]),
+            "2026-03-24T12:00",
+            "2026-03-30T06:00",
+            id="summer-begins",
         ),
         pytest.param(
             calendar(["Tue 20:00-21:00 America/Los_Angeles", "Wed 09:00-10:00 Asia/Tokyo"]),
