@@ -310,6 +310,12 @@ class ActivationRefused(Terminal):
     error_code = "TAXI:ActivationRefused"
 
 
+class NotRecorded(Terminal):
+    """An approval or a hold was launched, and its execution did not succeed."""
+
+    error_code = "TAXI:NotRecorded"
+
+
 # --- installation and commands ---
 
 
