@@ -19,7 +19,6 @@ from tasks.promotion_records import flow_notes
 from workflows.launch_plans import RELEASE
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class Releasing:
     """What a caller asks a release for."""
@@ -32,9 +31,7 @@ class Releasing:
 def home_of(flyte: Flyte, enrolled: Enrolled) -> Home:
     """Return where the records of an enrolled target are."""
     where = enrolled.plan.id
-    return Home(
-        flyte=flyte, project=where.project, domain=where.domain, target=enrolled.enrolment.name
-    )
+    return Home(flyte=flyte, project=where.project, domain=where.domain, target=enrolled.enrolment.name)
 
 
 def launch_release(home: Home, enrolled: Enrolled, asked: Releasing) -> Launched:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flyteidl.admin.common_pb2 import Labels
 from flyteidl.admin.execution_pb2 import ExecutionCreateRequest, ExecutionMetadata, ExecutionSpec
 from flyteidl.admin.launch_plan_pb2 import LaunchPlan
-from flyteidl.core.literals_pb2 import LiteralMap
+from flyteidl.core.literals_pb2 import Literal, LiteralMap
 
 from tasks import expectation
 from tasks._literals import Mismatch, Value, to_literal, to_value
 from tasks.policy import SmokeTest
 
 _SHOWN = 200
+_KEPT = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +128,34 @@ def judge(expected: Mapping[str, str], outputs: LiteralMap) -> list[Judged]:
         passed = expectation.parse(text).holds(value)
         judged.append(Judged(output=name, expected=text, actual=shown(value), passed=passed))
     return judged
+
+
+def kept_values(names: Iterable[str], outputs: LiteralMap) -> dict[str, str]:
+    """Return outputs as JSON, to be compared with those of another version; a long one as its digest.
+
+    What is not there, and what is a file or a table, and so has another place each time, is left out.
+    """
+    kept = {}
+    for name in names:
+        if name in outputs.literals and _has_a_value(outputs.literals[name]):
+            text = json.dumps(to_value(outputs.literals[name]), sort_keys=True, default=str)
+            long = len(text) > _KEPT
+            kept[name] = json.dumps(f"sha256:{hashlib.sha256(text.encode()).hexdigest()}") if long else text
+    return kept
+
+
+def _has_a_value(literal: Literal) -> bool:
+    """Whether a literal says all of itself; a list or map does where all of its members do."""
+    chosen = literal.WhichOneof("value")
+    if chosen == "collection":
+        return all(map(_has_a_value, literal.collection.literals))
+    if chosen == "map":
+        return all(map(_has_a_value, literal.map.literals.values()))
+    if chosen != "scalar":
+        return False
+    if literal.scalar.WhichOneof("value") == "union":
+        return _has_a_value(literal.scalar.union.value)
+    return literal.scalar.WhichOneof("value") not in {"blob", "structured_dataset", "schema"}
 
 
 def shown(value: Value) -> str:
