@@ -18,7 +18,9 @@ COMMANDS = {
     "install": "Register Taxiway's own tasks, workflows and launch plans.",
     "policy": "Check a taxiway.toml, or print its JSON Schema.",
     "preview": "Preview a pull request's revision.",
-    "report": "Show the report of a preview.",
+    "promote": "Promote a release into one stage.",
+    "release": "Release a merged revision, stage by stage.",
+    "report": "Show the report of a preview, release or promotion.",
     "sandbox": "Start, stop and look at the embedded Flyte.",
     "unhold": "Let a held stage go.",
 }

@@ -18,7 +18,7 @@ from tasks._flyte import Flyte
 from tasks._git_url import masked_urls
 from tasks._render import printable, report_json
 from tasks._storage import fetch
-from tasks._types import Finding
+from tasks._types import Finding, Status
 from tasks._view import View
 from tasks.promotion_records import PromotionReport
 from tasks.promotion_view import view_of as promotion_view
@@ -46,10 +46,14 @@ class Outcome:
 
     @property
     def passed(self) -> bool | None:
-        """Whether the verdict is passed; None where there is no verdict: something broke off."""
+        """Whether the verdict is passed; None where there is no verdict: something broke off.
+
+        What has to wait for something has not failed; a preview that could not be tested has.
+        """
         if self.report is None or self.report.broken is not None:
             return None
-        return self.report.verdict.passed and self.state.phase == "SUCCEEDED"
+        waits = self.report.kind != "preview" and self.report.verdict.status is Status.SKIPPED
+        return (self.report.verdict.passed or waits) and self.state.phase == "SUCCEEDED"
 
     def as_json(self) -> dict[str, Any]:
         """Return the outcome for machines."""

@@ -14,7 +14,6 @@ from flytekit.configuration import AuthType, Config, PlatformConfig
 from tasks._errors import BadUsage
 from tasks._flyte import Flyte, connect
 from tasks._git_credentials import SECRET_GROUP, Secrets
-from tasks.policy import Stage
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -84,11 +83,11 @@ def read_stage_credentials(secrets: Secrets) -> dict[str, dict[str, str]]:
 
 
 @contextmanager
-def open_stage(stage: Stage, own: Flyte, credentials: Mapping[str, Mapping[str, str]]) -> Iterator[Flyte]:
-    """Yield the Flyte of a stage: `own` where the stage names no other endpoint."""
-    if not stage.endpoint:
+def open_stage(endpoint: str, own: Flyte, credentials: Mapping[str, Mapping[str, str]]) -> Iterator[Flyte]:
+    """Yield the Flyte of a stage at `endpoint`: `own` where that is empty."""
+    if not endpoint:
         yield own
         return
-    platform = platform_of(stage.endpoint, own.config.platform, credentials)
+    platform = platform_of(endpoint, own.config.platform, credentials)
     with connect(Config(platform=platform), timeout_s=own.timeout_s, patience_s=own.patience_s) as flyte:
         yield flyte

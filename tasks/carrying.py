@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -36,7 +36,8 @@ from tasks.preview_order import stage_settings
 from tasks.promotion import placement_of, policy_in_force, stages_of, version_in_stage
 from tasks.promotion_records import PromotionReport, PromotionStatus, flow_notes
 from tasks.releases import Released, read_entities, read_manifest
-from tasks.simulation import Simulation, simulate
+from tasks.simulation import simulate
+from tasks.simulation_records import Simulation
 from tasks.source import Source
 from tasks.stage_state import StageState, read_stage
 
@@ -158,7 +159,7 @@ class Look:
 
     def open(self, stage: Stage) -> AbstractContextManager[Flyte]:
         """Open the Flyte of a stage."""
-        return open_stage(stage, self.home.flyte, self.credentials)
+        return open_stage(stage.endpoint, self.home.flyte, self.credentials)
 
     def state(self, stage: Stage, flyte: Flyte) -> StageState:
         """Read what a stage runs."""
@@ -167,25 +168,23 @@ class Look:
     def gates(self, manifest: Manifest, stage: Stage, flyte: Flyte, state: StageState) -> list[GateVerdict]:
         """Ask a stage's entry gates about a release, as things are now."""
         _, previous = stages_of(self.policy, stage.name)
-        before = None
-        if previous is not None:
-            with self.open(previous) as there:
-                before = self.state(previous, there)
-        asked = Asked(
-            enrolment=self.enrolment,
-            policy=self.policy,
-            policy_digest=self.policy.digest,
-            manifest=manifest,
-            stage=stage,
-            previous=previous,
-            state=state,
-            before=before,
-            home=self.home,
-            flyte=flyte,
-            source=self.source,
-            now=datetime.now(timezone.utc),
-        )
-        return judge_all(ENTRY_GATES, asked)
+        with self.open(previous) if previous else nullcontext() as there:
+            asked = Asked(
+                enrolment=self.enrolment,
+                policy=self.policy,
+                policy_digest=self.policy.digest,
+                manifest=manifest,
+                stage=stage,
+                previous=previous,
+                state=state,
+                before=self.state(previous, there) if previous and there else None,
+                home=self.home,
+                flyte=flyte,
+                flyte_before=there,
+                source=self.source,
+                now=datetime.now(timezone.utc),
+            )
+            return judge_all(ENTRY_GATES, asked)
 
 
 @contextmanager

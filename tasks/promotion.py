@@ -124,10 +124,10 @@ def entering(
         home = home_of(own, enrolment.name)
         stored = find_release(home, sha)
         credentials = read_stage_credentials(secrets)
-        flyte = stack.enter_context(open_stage(stage, own, credentials))
-        before = None
+        flyte = stack.enter_context(open_stage(stage.endpoint, own, credentials))
+        before = there = None
         if previous is not None:
-            there = stack.enter_context(open_stage(previous, own, credentials))
+            there = stack.enter_context(open_stage(previous.endpoint, own, credentials))
             before = read_stage(home, there, previous)
         yield Entering(
             asked=Asked(
@@ -141,6 +141,7 @@ def entering(
                 before=before,
                 home=home,
                 flyte=flyte,
+                flyte_before=there,
                 source=source,
                 now=datetime.now(timezone.utc),
             ),

@@ -78,9 +78,7 @@ def _facts(report: PromotionReport) -> list[Fact]:
     place = f"({report.project}/{report.domain})" if report.project else ""
     facts = [
         fact("Target", report.target),
-        fact(
-            "Stage", f"{report.stage} ({report.project}/{report.domain})" if report.project else report.stage
-        ),
+        fact("Stage", f"{report.stage} {place}".strip()),
         fact("Revision", report.sha, code=True),
     ]
     for label, value in (

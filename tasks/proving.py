@@ -22,7 +22,7 @@ from tasks.entry_gates import ENTRY_GATES, judge_all
 from tasks.gate_regression import judge_regression
 from tasks.gates import Asked, GateState, GateVerdict
 from tasks.preview_order import stage_settings
-from tasks.promotion import Entered, entering, placement_of, verdict_of, version_in_stage
+from tasks.promotion import Entered, entering, placement_of, verdict_of, version_in_stage, wanted_set
 from tasks.registration import BUNDLE_NAME, register_all
 from tasks.releases import read_bundle, read_entities
 from tasks.same_bytes import SameBytes, compare, content_digests
@@ -40,6 +40,13 @@ class Proved(Record):
     """
 
     verdict: Verdict
+    open: bool = False
+    """Whether every gate and test let it through; what activates it believes nothing else."""
+    project: str = ""
+    domain: str = ""
+    endpoint: str = ""
+    after: dict[str, str] = {}
+    """What is ACTIVE once it is activated, by launch plan."""
     version: str = ""
     bundle_uri: str = ""
     created: int = 0
@@ -150,6 +157,10 @@ def prove_release(asked: Asked, attempt: int) -> Proved:
         verdict = Verdict(status=Status.FAILED, summary=str(done.same), findings=findings)
     return Proved(
         verdict=verdict,
+        project=asked.stage.project,
+        domain=asked.stage.domain,
+        endpoint=asked.stage.endpoint,
+        after=wanted_set(asked.stage, done.version),
         version=done.version,
         bundle_uri=done.bundle_uri,
         created=done.created,
@@ -194,5 +205,9 @@ def prove(enrolment: Enrolment, entered: Entered) -> Proved:
         gates = judge_all(ENTRY_GATES, again.asked)
     verdict = verdict_of(gates)
     return proved.model_copy(
-        update={"gates": gates, "verdict": proved.verdict if verdict.passed else verdict}
+        update={
+            "gates": gates,
+            "open": verdict.passed,
+            "verdict": proved.verdict if verdict.passed else verdict,
+        }
     )

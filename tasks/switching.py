@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from flytekit import Resources, current_context, task
@@ -15,12 +16,13 @@ from tasks._types import Record, Status, Verdict
 from tasks.activation import Activated, follow_activation, launch_activation
 from tasks.gates import Asked
 from tasks.policy import SmokeTest
-from tasks.promotion import Entered, entering, runs_already, wanted_set
+from tasks.promotion import Entered, entering, runs_already
 from tasks.proving import Proved, smoke_place
 from tasks.smoke import SmokeReport, run_smoke
 from tasks.stage_state import Activation, Cause
 
 NO_VERIFICATION, BY_SMOKE = "none", "smoke"
+ACTIVATION_TIMEOUT_S = 1800
 
 
 class Switched(Record):
@@ -36,7 +38,7 @@ class Switched(Record):
     """The execution that rolled the stage back, where the verification failed."""
 
 
-def next_generation(asked: Asked, version: str, asked_by: str) -> Activation:
+def next_generation(asked: Asked, version: str, after: Mapping[str, str], asked_by: str) -> Activation:
     """Return the generation that makes a release the one that runs in its stage."""
     state, stage = asked.state, asked.stage
     before = {
@@ -54,7 +56,7 @@ def next_generation(asked: Asked, version: str, asked_by: str) -> Activation:
         version=version,
         manifest=asked.manifest.digest,
         before=before,
-        after=wanted_set(stage, version),
+        after=dict(after),
         asked_by=asked_by,
     )
 
@@ -81,9 +83,9 @@ def switch_stage(asked: Asked, entered: Entered, proved: Proved) -> Switched:
             unchanged=True,
         )
     else:
-        activation = next_generation(asked, proved.version, own_execution().name)
+        activation = next_generation(asked, proved.version, proved.after, own_execution().name)
         launched = launch_activation(asked.home, activation)
-        activated = follow_activation(asked.home, launched)
+        activated = follow_activation(asked.home, launched.id.name, timeout_s=ACTIVATION_TIMEOUT_S)
         done = Switched(
             verdict=Verdict(status=Status.PASSED, summary=f"generation {activation.generation} is active"),
             generation=activation.generation,

@@ -38,7 +38,10 @@ def command(
     domain: str,
     as_json: bool,
 ) -> None:
-    """Show the report of an EXECUTION of a preview, release or promotion. It comes from Flyte alone: from the execution's deck."""
+    """Show the report of an EXECUTION: of a preview, a release or a promotion.
+
+    It comes from Flyte alone: from the execution's deck.
+    """
     del markdown
     identifier = WorkflowExecutionIdentifier(project=project, domain=domain, name=execution)
     with flyte_at(config_file) as flyte:
