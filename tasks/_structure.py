@@ -75,9 +75,7 @@ def _tree(value: object, branch: str = "") -> Tree:
         if {"resource_type", "name"} <= value.keys() <= _IDENTIFIER:
             return _identifier(value)
         inside = str(value["id"]) if "branch_node" in value else branch
-        entries = {
-            str(key): _tree(item, inside) for key, item in value.items() if key != "upstream_node_ids"
-        }
+        entries = {str(key): _tree(item, inside) for key, item in value.items() if key != "upstream_node_ids"}
         if branch and "id" in value:
             entries["id"] = str(value["id"]).removeprefix(f"{branch}-")
         if entries.get("node_id") == "start-node":
