@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tasks._entities import Kind
 from tasks._types import Status, Verdict
 from tasks._view import Cell, Fact, Section, Table, Text, Tone
 from tasks.diff import Change, EntityChange, EntityDiff
@@ -14,11 +15,13 @@ ROWS = 100
 """The most rows of a table that are shown."""
 TONES = {Status.PASSED: Tone.GOOD, Status.FAILED: Tone.BAD, Status.SKIPPED: Tone.MUTED}
 _PHASES = {"SUCCEEDED": Tone.GOOD, "FAILED": Tone.BAD, "TIMED_OUT": Tone.BAD, "ABORTED": Tone.BAD}
+_IMAGE_PLACE = "container.image: "
 _CHANGES = {Change.ADDED: Tone.GOOD, Change.REMOVED: Tone.WARN, Change.CHANGED: Tone.PLAIN}
 
 
 def diff_section(diff: EntityDiff) -> Section:
     """Return what a registration changes, against what a stage runs."""
+    alike, rest = _only_in_image(diff.changes)
     rows = [
         [
             Cell(text=one.change.value, tone=Tone.BAD if one.breaking else _CHANGES[one.change]),
@@ -26,7 +29,16 @@ def diff_section(diff: EntityDiff) -> Section:
             Cell(text=one.name, code=True),
             Cell(text=_what(one)),
         ]
-        for one in diff.changes
+        for one in rest
+    ]
+    rows += [
+        [
+            Cell(text=Change.CHANGED.value),
+            Cell(text=Kind.TASK.value),
+            Cell(text=count(len(names), Kind.TASK.value)),
+            Cell(text=f"nothing but {detail}: {', '.join(names)}"),
+        ]
+        for detail, names in alike.items()
     ]
     breaking = len(diff.breaking)
     alarm = f" {count(breaking, 'change')} would break callers." if breaking else ""
@@ -37,6 +49,21 @@ def diff_section(diff: EntityDiff) -> Section:
         f"{diff.unchanged} unchanged.{alarm}{' ' + diff.note if diff.note else ''}",
         tables=table(["Change", "Kind", "Name", "What"], rows),
     )
+
+
+def _only_in_image(changes: Sequence[EntityChange]) -> tuple[dict[str, list[str]], list[EntityChange]]:
+    """Part the tasks that changed in their image alone, by that change, from all other changes.
+
+    A preview's image is never a release's, so that all tasks of a target change in it, and one row tells.
+    """
+    alike: dict[str, list[str]] = {}
+    rest = []
+    for one in changes:
+        if one.kind is Kind.TASK and len(one.details) == 1 and one.details[0].startswith(_IMAGE_PLACE):
+            alike.setdefault(one.details[0], []).append(one.name)
+        else:
+            rest.append(one)
+    return alike, rest
 
 
 def _what(change: EntityChange) -> str:

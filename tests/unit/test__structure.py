@@ -37,6 +37,27 @@ def test_a_workflow_and_its_compiled_form_are_the_same() -> None:
     assert _lines(_template(SOURCE), _template(COMPILED)) == []
 
 
+BRANCHES = """
+    nodes {
+        id: "n2"
+        branch_node { if_else {
+            case { then_node { id: "%(outer)sn0" task_node {} } }
+            else_node { id: "%(outer)sn1" branch_node { if_else {
+                case { then_node { id: "%(inner)sn0" task_node {} } }
+                other { then_node { id: "%(inner)sn1" task_node {} } }
+            } } }
+        } }
+    }
+"""
+
+
+def test_nodes_of_a_branch_are_the_same_under_their_compiled_ids() -> None:
+    source = _template(BRANCHES % {"outer": "", "inner": ""})
+    assert _lines(source, _template(BRANCHES % {"outer": "n2-", "inner": "n2-n1-"})) == []
+    other = _template(BRANCHES % {"outer": "x-", "inner": "n2-n1-"})
+    assert any("then_node.id: n0 → x-n0" in line for line in _lines(source, other))
+
+
 def test_an_inserted_node_is_one_difference() -> None:
     more = 'nodes { id: "new" task_node { reference_id { resource_type: TASK name: "x" } } }' + SOURCE
     assert _lines(_template(SOURCE), _template(more)) == [
