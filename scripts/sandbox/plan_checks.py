@@ -16,7 +16,7 @@ from flyteidl.core.interface_pb2 import Parameter, ParameterMap, VariableMap
 from flyteidl.core.literals_pb2 import Literal, LiteralMap
 from flyteidl.core.types_pb2 import DATETIME
 
-from scripts.sandbox.cron import BadCron, check_cron
+from scripts.sandbox.cron import BadCron, parse_cron
 from scripts.sandbox.errors import InvalidArgument
 from scripts.sandbox.gotext import message_text
 from scripts.sandbox.labels import check_labels
@@ -176,7 +176,7 @@ def _check_schedule(schedule: Schedule, expected: ParameterMap) -> None:
         )
     if expression := schedule.cron_expression or schedule.cron_schedule.schedule:
         try:
-            check_cron(expression)
+            parse_cron(expression)
         except BadCron as error:
             raise InvalidArgument(f"Invalid cron expression: {error}") from error
 
