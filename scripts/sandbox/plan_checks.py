@@ -181,6 +181,19 @@ def _check_schedule(schedule: Schedule, expected: ParameterMap) -> None:
             raise InvalidArgument(f"Invalid cron expression: {error}") from error
 
 
+def check_can_tick(schedule: Schedule) -> None:
+    """Check that the scheduler knows this kind of schedule, which flyteadmin does not ask before activation.
+
+    Raises:
+        InvalidArgument: it is the deprecated `cron_expression`.
+    """
+    if schedule.cron_expression:
+        raise InvalidArgument(
+            "failed adding schedule for unknown schedule expression type cron_expression"
+            f" [{schedule.cron_expression}]"
+        )
+
+
 def _check_notifications(notifications: Iterable[Notification]) -> None:
     for notification in notifications:
         kind = notification.WhichOneof("type")

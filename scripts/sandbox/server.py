@@ -32,6 +32,8 @@ from scripts.sandbox.nodes_api import NodesApi
 from scripts.sandbox.process import ProcessRuntime
 from scripts.sandbox.projects import Projects
 from scripts.sandbox.projects_api import ProjectsApi
+from scripts.sandbox.schedule_table import ScheduleTable
+from scripts.sandbox.scheduler import Scheduler
 from scripts.sandbox.signals_api import SignalsApi
 from scripts.sandbox.spans import Spans
 from scripts.sandbox.state import StateFolder, Status
@@ -91,6 +93,8 @@ class Sandbox:
             log_uri=lambda namespace, pod: self._http.log_url(namespace, pod),
             defaults=[("TAXIWAY_IMAGE_ROOT", str(self.folder.images)), *DATA_ENVIRONMENT],
         )
+        self._scheduler = Scheduler(ScheduleTable(db), executions)
+        entities.wake = self._scheduler.wake
         nodes = NodesApi(db, NodeReads(db, storage))
         self._servicers: tuple[object, ...] = (
             EntitiesApi(entities, EntityLists(db)),
@@ -131,6 +135,7 @@ class Sandbox:
             pid=os.getpid(),
         )
         self.folder.publish(status)
+        self._scheduler.start()
         log.info("serving at %s, state in %s", status.endpoint, status.state)
         return status
 
@@ -138,6 +143,7 @@ class Sandbox:
         """Refuse new calls, end every task that runs, and wait for both; what is open stays open."""
         if self._grpc is not None:
             self._grpc.stop(_STOP_GRACE_S).wait()
+        self._scheduler.stop()
         self._engine.stop()
         self._http.stop()
         self._db.close()

@@ -1,7 +1,8 @@
 """When a schedule ticks: pure, from one moment to another.
 
-Source: robfig/cron v3 `spec.go` and `constantdelay.go` (Next), flyteadmin `scheduler/core/gocron_scheduler.go`
-(GetCatchUpTimes: each tick is reckoned from the one before, the first from the activation).
+Source: robfig/cron v3 `spec.go` and `constantdelay.go` (Next), flyteadmin
+`scheduler/core/gocron_scheduler.go` (GetCatchUpTimes: each tick is reckoned from the one before, the first
+from the activation).
 """
 
 from __future__ import annotations
