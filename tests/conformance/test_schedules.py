@@ -18,7 +18,7 @@ from flyteidl.admin.launch_plan_pb2 import (
 from flyteidl.admin.schedule_pb2 import CronSchedule, Schedule
 from flyteidl.core.identifier_pb2 import LAUNCH_PLAN, Identifier
 
-from tests.conformance.entities import DATETIME, launch_plan, node, task, workflow
+from tests.conformance.entities import DATETIME, launch_plan, workflow_of_nothing
 from tests.conformance.flyte import DOMAIN, Flyte
 
 NAME = "ticking"
@@ -28,14 +28,10 @@ NAME = "ticking"
 def ticking(registered: Flyte) -> Iterator[Identifier]:
     """A launch plan that is active and is launched every minute, until the test has ended."""
     flyte = registered
-    nothing = task(flyte, "ticking_task")
-    nothing.spec.template.container.image = flyte.task_image
-    flyte.admin.CreateTask(nothing)
-    wf = workflow(flyte, "ticking_wf", nodes=[node("n0", nothing.id)], inputs={"at": DATETIME})
-    flyte.admin.CreateWorkflow(wf)
+    wf = workflow_of_nothing(flyte, "ticking_wf", {"at": DATETIME})
     schedule = Schedule(cron_schedule=CronSchedule(schedule="* * * * *"), kickoff_time_input_arg="at")
     spec = LaunchPlanSpec(entity_metadata=LaunchPlanMetadata(schedule=schedule))
-    request = launch_plan(flyte, NAME, of=wf.id, spec=spec)
+    request = launch_plan(flyte, NAME, of=wf, spec=spec)
     flyte.admin.CreateLaunchPlan(request)
     flyte.admin.UpdateLaunchPlan(LaunchPlanUpdateRequest(id=request.id, state=ACTIVE))
     yield request.id

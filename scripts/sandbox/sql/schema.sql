@@ -160,12 +160,13 @@ CREATE TABLE IF NOT EXISTS task_executions (
     PRIMARY KEY (project, domain, execution, node_id, retry_attempt)
 );
 
--- Labels of executions (key and value), and their tags (no value), for filters of lists.
+-- Labels of executions (key and value), and their tags (no value), for filters of lists. There is no index by
+-- tag on purpose: lists go by time and stop when a page is full, and SQLite would rather sort all of a tag's.
 CREATE TABLE IF NOT EXISTS execution_tags (
     project     TEXT NOT NULL,
     domain      TEXT NOT NULL,
     execution   TEXT NOT NULL,
     key         TEXT NOT NULL,
     value       TEXT NOT NULL DEFAULT '',
-    PRIMARY KEY (project, domain, execution, key)
+    PRIMARY KEY (project, domain, execution, key, value)
 );
