@@ -15,6 +15,7 @@ import grpc
 
 from scripts.sandbox.attributes import Attributes
 from scripts.sandbox.attributes_api import AttributesApi
+from scripts.sandbox.caller import PrincipalHeader
 from scripts.sandbox.database import Database
 from scripts.sandbox.dataproxy_api import DataProxyApi
 from scripts.sandbox.dispatch import handlers
@@ -61,6 +62,7 @@ class Options:
     """None is the port of the last time on this state, if it is still free, else any."""
     secrets: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
+    principal: PrincipalHeader = field(default_factory=PrincipalHeader)
 
 
 class Sandbox:
@@ -159,7 +161,7 @@ class Sandbox:
                 ("grpc.so_reuseport", 0),
             ],
         )
-        server.add_generic_rpc_handlers(tuple(handlers(self._servicers)))
+        server.add_generic_rpc_handlers(tuple(handlers(self._servicers, self._options.principal)))
         host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
         try:
             port = server.add_insecure_port(f"{host}:{self._options.port}")

@@ -84,9 +84,11 @@ def workflow(
     return WorkflowCreateRequest(id=template.id, spec=WorkflowSpec(template=template))
 
 
-def workflow_of_nothing(flyte: Flyte, name: str, inputs: Types | None = None) -> Identifier:
-    """Register a workflow that can run, costs little and does nothing."""
-    nothing = task(flyte, f"{name}_task")
+def workflow_of_nothing(
+    flyte: Flyte, name: str, inputs: Types | None = None, *, args: Sequence[str] = ("true",)
+) -> Identifier:
+    """Register a workflow that can run, costs little and does nothing; `args` can do it for longer."""
+    nothing = task(flyte, f"{name}_task", args=args)
     nothing.spec.template.container.image = flyte.task_image
     flyte.admin.CreateTask(nothing)
     request = workflow(flyte, name, nodes=[node("n0", nothing.id)], inputs=inputs)
