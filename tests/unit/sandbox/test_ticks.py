@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 from flyteidl.admin.schedule_pb2 import DAY, HOUR, MINUTE, CronSchedule, FixedRate, Schedule
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.sandbox.cron import parse_cron
@@ -69,15 +69,16 @@ def test_a_rate_is_reckoned_from_its_activation() -> None:
     assert [tick.second for tick in ticks] == [27, 47]
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
-    expression=st.sampled_from(["* * * * *", "*/7 3 * * *", "@every 61s", "TZ=America/New_York 5 1 * * 0"]),
-    first=st.integers(0, 10**6),
-    second=st.integers(0, 10**6),
+    expression=st.sampled_from(["* * * * *", "*/7 3 * * *", "@every 61s", "TZ=America/New_York */9 1 * * 0"]),
+    first=st.integers(0, 40_000),
+    second=st.integers(0, 40_000),
 )
 def test_cutting_an_interval_in_two_neither_loses_nor_doubles_a_tick(
     expression: str, first: int, second: int
 ) -> None:
-    ticking, begin = parse_cron(expression), moment("2026-10-28 00:00:00").timestamp()
+    ticking, begin = parse_cron(expression), moment("2026-11-01 00:00:00").timestamp()
     start, middle, end = (
         datetime.fromtimestamp(begin + offset, timezone.utc) for offset in (0, first, first + second)
     )
