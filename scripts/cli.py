@@ -10,14 +10,17 @@ import click
 
 COMMANDS = {
     "bench": "Compare Taxiway's speed with a named peer's.",
+    "diff": "Show what differs between two stages.",
     "doctor": "Say what is missing between here and a working installation.",
     "enroll": "Put a target repository under Taxiway's care.",
+    "history": "Show what happened to a target.",
     "image": "List, add and prune images.",
     "install": "Register Taxiway's own tasks, workflows and launch plans.",
     "policy": "Check a taxiway.toml, or print its JSON Schema.",
     "preview": "Preview a pull request's revision.",
     "report": "Show the report of a preview.",
     "sandbox": "Start, stop and look at the embedded Flyte.",
+    "where": "Show which release is in which stage, and what waits.",
 }
 PASSED, FAILED, FAULT = 0, 1, 2
 
