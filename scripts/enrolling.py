@@ -21,7 +21,7 @@ from tasks._errors import FlyteExists, FlyteNotFound, RegistrationRefused, Stage
 from tasks._flyte import Flyte
 from tasks._git_url import checked_url
 from tasks._typed import literal_of
-from workflows.launch_plans import FLOWS, PREVIEW, Flow, Installation, target_plan
+from workflows.launch_plans import FLOWS, Flow, Installation, target_plan
 
 ALLOW_FILE_URLS = "TAXIWAY_ALLOW_FILE_URLS"
 
@@ -53,11 +53,11 @@ def enrol(
     checked_url(enrolment.repository, allow_file=installation.env.get(ALLOW_FILE_URLS) == "1")
     made = create_project and make_project(flyte, enrolment.preview.project)
     check_project(flyte, enrolment.preview.project)
-    plans = {flow: _plan(flyte, flow, enrolment, installation) for flow in FLOWS}
-    # The preview's plan is the one that says who is enrolled, so it comes last.
-    published = [publish(flyte, plans[flow]) for flow in reversed(FLOWS)]
+    plans = [_plan(flyte, flow, enrolment, installation) for flow in FLOWS]
+    # The first one, the preview's, says who is enrolled, so it comes last.
+    published = [publish(flyte, plan) for plan in reversed(plans)]
     return Enrolling(
-        enrolled=enrolled_of(plans[PREVIEW]),
+        enrolled=enrolled_of(plans[0]),
         created=any(created for created, _ in published),
         activated=any(activated for _, activated in published),
         project_made=made,

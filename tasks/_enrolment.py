@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-
 from pydantic import ConfigDict, Field
 
 from tasks import _values as v
+from tasks._digests import json_digest
 from tasks._types import Record
 
 ANY = "*"
@@ -80,5 +78,4 @@ class Enrolment(Record):
     @property
     def digest(self) -> str:
         """`sha256:...` over the canonical JSON of all of it; versions of its launch plans are made of it."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+        return json_digest(self.model_dump(mode="json"))

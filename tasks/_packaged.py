@@ -120,8 +120,9 @@ def _unwrapped(lines: list[str]) -> list[str]:
     """Put paths together that were wrapped, and take out of them where the code lay."""
     whole: list[str] = []
     for line in lines:
-        if whole and whole[-1].startswith("/") and not _PLACE.search(whole[-1]):
-            whole[-1] += line
+        path = whole[-1].lstrip() if whole else ""  # indented where the error is one of syntax
+        if path.startswith("/") and not _PLACE.search(path):
+            whole[-1] = path + line
         else:
             whole.append(line)
     return [_CODE_FOLDER.sub(lambda found: "" if found[1] else ".", line) for line in whole]

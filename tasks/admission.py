@@ -70,6 +70,25 @@ def preview_allowances(enrolment: Enrolment, image: str) -> Allowances:
     )
 
 
+def release_allowances(enrolment: Enrolment, image: str) -> Allowances:
+    """Return what a release's package may name: everything within the enrolment's limits.
+
+    It belongs to no project and domain yet, so it may name none.
+    """
+    limits = enrolment.limits
+    return Allowances(
+        image=image,
+        project="",
+        domain="",
+        images=limits.images,
+        service_accounts=limits.service_accounts,
+        iam_roles=limits.iam_roles,
+        data_prefixes=limits.data_prefixes,
+        secret_groups=limits.secret_groups,
+        task_types=limits.task_types,
+    )
+
+
 def admit(entities: Iterable[Entity], allowed: Allowances) -> Verdict:
     """Judge a package; nothing of it is registered unless this passes."""
     findings = [finding for entity in entities for finding in _examine(entity, allowed)]

@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
-from flytekit.types.file import FlyteFile
-
+from tasks._digests import canonical_json
 from tasks._errors import ManifestChanged
 from tasks._types import Image, Record, Revision
-from tasks.bundle import CodeBundle
 
 
-class PackageFile(Record):
-    """Everything serialised from a revision, as `pyflyte package` wrote it; `digest` is over its entities."""
+class StoredFile(Record):
+    """A file in the storage of Taxiway's own Flyte. `digest` says what is in it: see where it is used."""
 
-    file: FlyteFile
+    uri: str
     digest: str
-    entities: int
+    entries: int
 
 
 class Manifest(Record):
     """A release: revision, image, code bundle and package, with the policy and the tools they were made by.
 
-    `version` is what its entities are registered as. `policy` is the digest of the policy in force then;
-    `author` are the addresses that the commit gives for its author and committer, which anybody can set.
+    `bundle`'s digest is that of its bytes, `package`'s that of its entities. `version` is what they are
+    registered as, `destination` where the code is unpacked in the image. `policy` is the digest of the
+    policy in force when it was made. `author` are the addresses that the commit gives, which anybody can
+    set. `created` is ISO 8601.
     """
 
     target: str
     revision: Revision
     version: str
     image: Image
-    bundle: CodeBundle
-    package: PackageFile
+    bundle: StoredFile
+    package: StoredFile
     destination: str
     policy: str
     author: list[str] = []
@@ -57,7 +56,7 @@ class StoredManifest(Record):
 
 def canonical(manifest: Manifest) -> str:
     """Return a manifest as the JSON that its digest is over."""
-    return json.dumps(manifest.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return canonical_json(manifest.model_dump(mode="json"))
 
 
 def checked_manifest(path: Path, digest: str) -> Manifest:

@@ -7,8 +7,6 @@ policy lists, so finding out takes neither a checkout nor the hashing of files.
 from __future__ import annotations
 
 import enum
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from flytekit.types.file import FlyteFile
 from pydantic import Field
 
 from tasks._builder import Absent, ImageBuilder, Purpose, home_of, sources_of
+from tasks._digests import json_digest
 from tasks._git import TreeEntry
 from tasks._types import Finding, Image, Record
 from tasks.bundle import write_archive
@@ -160,8 +159,7 @@ def ingredients_of(
 
 def fingerprint_of(ingredients: Mapping[str, str]) -> str:
     """Return `sha256:...` over the canonical JSON of `ingredients`."""
-    text = json.dumps(dict(ingredients), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    return json_digest(dict(ingredients))
 
 
 def blobs_of(ingredients: Mapping[str, str]) -> dict[str, str]:

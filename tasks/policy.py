@@ -15,6 +15,7 @@ from typing_extensions import Self
 
 from tasks import _values as v
 from tasks import expectation
+from tasks._digests import json_digest
 from tasks._toml import Document, Invalid, parse, validate
 from tasks._types import Finding, Record
 
@@ -171,6 +172,11 @@ class Policy(_Part):
     """What the image is made of."""
     stage: Annotated[list[Stage], Field(min_length=1)]
     """The stages, in the order in which a release goes through them."""
+
+    @property
+    def digest(self) -> str:
+        """`sha256:...` over all of it; approvals are given for one policy."""
+        return json_digest(self.model_dump(mode="json"))
 
 
 def read_policy(content: bytes, name: str = POLICY_FILE) -> Policy | Invalid:

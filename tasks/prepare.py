@@ -20,6 +20,7 @@ from tasks.bundle import CodeBundle, examine, make_bundle
 from tasks.effective import effective
 from tasks.image import image_builder
 from tasks.limits import within
+from tasks.manifest import StoredManifest
 from tasks.plan import ImageContext, Plan, find_inputs, make_context, make_plan
 from tasks.policy import POLICY_FILE, Policy, missing, read_policy
 from tasks.source import Commit, Source, checked_sha, fetch
@@ -40,6 +41,10 @@ class Prepared(Record):
     plan: Plan | None = None
     bundle: CodeBundle | None = None
     context: ImageContext | None = None
+    version: str = ""
+    """What a release is registered as; empty for a preview."""
+    released: StoredManifest | None = None
+    """The manifest of the revision, where it was released before; it is never made twice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,19 +87,33 @@ def read_policy_at(source: Source, commit: str) -> Policy | Invalid | None:
 def prepare_revision(
     source: Source, enrolment: Enrolment, *, builder: ImageBuilder, settings: Settings, into: Path
 ) -> Prepared:
-    """Judge, plan and bundle a fetched revision; the files go into the folder `into`."""
+    """Judge, plan and bundle a fetched revision for a preview; the files go into the folder `into`."""
+    policies = read_policy_at(source, source.protected), read_policy_at(source, source.revision.sha)
+    judged = judge(*policies, enrolment)
+    return carry_out(source, judged, purpose=Purpose.PREVIEW, builder=builder, settings=settings, into=into)
+
+
+def carry_out(
+    source: Source,
+    judged: Judged,
+    *,
+    purpose: Purpose,
+    builder: ImageBuilder,
+    settings: Settings,
+    into: Path,
+) -> Prepared:
+    """Plan and bundle a fetched revision by the policy that it was judged to have."""
     sha = source.revision.sha
-    judged = judge(read_policy_at(source, source.protected), read_policy_at(source, sha), enrolment)
     if judged.policy is None:
-        return _stopped(source, f"{POLICY_FILE} cannot be used", judged.findings)
+        return stopped(source, f"{POLICY_FILE} cannot be used", judged.findings)
     policy = judged.policy
     inputs = find_inputs(source, policy.image, at=sha)
     contents = examine(source, at=sha, under=policy.package.source, limit=settings.max_bundle_bytes)
     problems = [*inputs.problems, *contents.problems]
     if problems:
-        return _stopped(source, "the revision cannot be packaged", [*problems, *judged.findings])
+        return stopped(source, "the revision cannot be packaged", [*problems, *judged.findings])
     bundle = make_bundle(source, contents, into=into)
-    plan = make_plan(source, policy, inputs, builder=builder, purpose=Purpose.PREVIEW)
+    plan = make_plan(source, policy, inputs, builder=builder, purpose=purpose)
     return Prepared(
         verdict=Verdict(
             status=Status.PASSED,
@@ -135,7 +154,8 @@ def fetch_revision(
     )
 
 
-def _stopped(source: Source, why: str, findings: Sequence[Finding]) -> Prepared:
+def stopped(source: Source, why: str, findings: Sequence[Finding]) -> Prepared:
+    """Return what is prepared where findings stop it."""
     count = f"{len(findings)} finding{'' if len(findings) == 1 else 's'}"
     return Prepared(
         verdict=Verdict(status=Status.FAILED, summary=f"{why}: {count}", findings=list(findings)),

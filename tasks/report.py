@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 
 from flyteidl.core.identifier_pb2 import WorkflowExecutionIdentifier
-from flytekit import Resources, current_context, task
+from flytekit import Resources, task
 from flytekit.configuration import Config
 from flytekit.deck import Deck
 from flytekit.types.error.error import FlyteError
@@ -16,6 +16,7 @@ from tasks._errors import TaxiwayError, VerdictFailed
 from tasks._executions import Step
 from tasks._flyte import connect
 from tasks._git_url import masked_urls
+from tasks._own import own_execution
 from tasks._render import to_html
 from tasks._types import Finding, Status, Verdict
 from tasks._versions import version_of
@@ -114,12 +115,6 @@ def publish(report: Report) -> None:
 def own_versions() -> dict[str, str]:
     """Return the versions of what made this report."""
     return {name: version_of(name) for name in ("taxiway", "flytekit", "flyteidl")}
-
-
-def own_execution() -> WorkflowExecutionIdentifier:
-    """Return the execution that this task is part of."""
-    own = current_context().execution_id
-    return WorkflowExecutionIdentifier(project=own.project, domain=own.domain, name=own.name)
 
 
 def execution_name(identifier: WorkflowExecutionIdentifier, config: Config) -> ExecutionName:

@@ -54,6 +54,8 @@ class Commit(Record):
     author: str
     authored_at: str
     subject: str
+    addresses: list[str] = []
+    """The e-mail addresses of author and committer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +92,21 @@ class Source:
                 remedy=f"Make {path} smaller.",
             )
         return next(self.repository.contents([found[0].oid]))
+
+    @property
+    def on_branch(self) -> bool:
+        """Whether the protected branch leads to the revision, as far as history was brought."""
+        return self.repository.merge_base(self.revision.sha, self.protected) == self.revision.sha
+
+    def tags(self) -> list[str]:
+        """Return the names of the server's tags that are the revision, sorted; asks the server."""
+        listed = self.repository.git("ls-remote", "--tags", "origin").stdout
+        names = {
+            name.removeprefix("refs/tags/").removesuffix("^{}")
+            for oid, _, name in (line.partition("\t") for line in listed.splitlines())
+            if oid == self.revision.sha
+        }
+        return sorted(names)
 
     def changed_paths(self) -> list[str]:
         """Return every path that differs between the base, which must be found, and the revision."""
@@ -235,6 +252,13 @@ def _deepen(repository: Repository, more: int, sha: str, branch: str) -> None:
 
 def _commit(repository: Repository, sha: str) -> Commit:
     """Read who, when and what of a commit; bounded, for it is shown in reports."""
-    done = repository.git("show", "-s", "--no-notes", "--no-show-signature", "--format=%an%x00%aI%x00%s", sha)
-    author, when, subject = done.stdout.rstrip("\n").split("\0")
-    return Commit(sha=sha, author=author[:200], authored_at=when, subject=subject[:200])
+    shown = "--format=%an%x00%aI%x00%s%x00%ae%x00%ce"
+    done = repository.git("show", "-s", "--no-notes", "--no-show-signature", shown, sha)
+    author, when, subject, *addresses = done.stdout.rstrip("\n").split("\0")
+    return Commit(
+        sha=sha,
+        author=author[:200],
+        authored_at=when,
+        subject=subject[:200],
+        addresses=sorted({address[:200] for address in addresses if address}),
+    )

@@ -150,7 +150,7 @@ def test_what_code_does_on_import_is_said(pod: Pod, code: str, status: PackageSt
     assert outcome.status is status, outcome.log
     assert outcome.package.verdict.status is Status.FAILED
     assert says in outcome.problem
-    assert "taxiway-" not in outcome.problem
+    assert "taxiway-" not in outcome.problem, outcome.log
 
 
 def test_megabytes_of_output_are_cut_and_harmless(pod: Pod) -> None:

@@ -33,8 +33,9 @@ def test_last_words_are_the_targets_own_traceback() -> None:
     ]
 
 
-def test_a_wrapped_path_is_put_together() -> None:
-    wrapped = "│ /very/long/taxi │\n│ way-ab12/code/fraud/a.py:3 in <module> │\n│ ❱ 3 import x │\n"
+@pytest.mark.parametrize("indent", ["", " "], ids=["in a traceback", "of a syntax error"])
+def test_a_wrapped_path_is_put_together(indent: str) -> None:
+    wrapped = f"│ {indent}/very/long/taxi │\n│ way-ab12/code/fraud/a.py:3 in <module> │\n│ ❱ 3 import x │\n"
     assert last_words(wrapped) == "fraud/a.py:3 in <module>\n❱ 3 import x"
 
 
