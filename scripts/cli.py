@@ -11,9 +11,11 @@ import click
 COMMANDS = {
     "approve": "Approve a release for a stage.",
     "bench": "Compare Taxiway's speed with a named peer's.",
+    "diff": "Show what differs between two stages.",
     "doctor": "Say what is missing between here and a working installation.",
     "enroll": "Put a target repository under Taxiway's care.",
     "hold": "Hold a stage, so that it takes nothing.",
+    "history": "Show what happened to a target.",
     "image": "List, add and prune images.",
     "install": "Register Taxiway's own tasks, workflows and launch plans.",
     "policy": "Check a taxiway.toml, or print its JSON Schema.",
@@ -23,6 +25,7 @@ COMMANDS = {
     "report": "Show the report of a preview, release or promotion.",
     "sandbox": "Start, stop and look at the embedded Flyte.",
     "unhold": "Let a held stage go.",
+    "where": "Show which release is in which stage, and what waits.",
 }
 PASSED, FAILED, FAULT = 0, 1, 2
 

@@ -34,9 +34,9 @@ def diff_section(diff: EntityDiff) -> Section:
     rows += [
         [
             Cell(text=Change.CHANGED.value),
-            Cell(text=Kind.TASK.value),
             Cell(text=count(len(names), Kind.TASK.value)),
-            Cell(text=f"nothing but {detail}: {', '.join(names)}"),
+            Cell(text=", ".join(names), code=True),
+            Cell(text=f"nothing but {detail}"),
         ]
         for detail, names in alike.items()
     ]
