@@ -154,9 +154,9 @@ def _diff(diff: EntityDiff) -> Section:
     rows += [
         [
             Cell(text=Change.CHANGED.value),
+            Cell(text=Kind.TASK.value),
             Cell(text=_count(len(names), Kind.TASK.value)),
-            Cell(text=", ".join(names), code=True),
-            Cell(text=f"nothing but {detail}"),
+            Cell(text=f"nothing but {detail}: {', '.join(names)}"),
         ]
         for detail, names in alike.items()
     ]

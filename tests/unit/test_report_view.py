@@ -65,7 +65,10 @@ def test_tasks_that_changed_in_their_image_alone_share_a_row() -> None:
     sections = view_of(report.model_copy(update={"registered": registered})).sections
     [section] = [one for one in sections if one.title == "Changes of entities"]
     rows = [[cell.text for cell in row[1:]] for row in section.tables[0].rows]
-    assert rows == [["task", "score", "; ".join(other)], ["2 tasks", "fit, write", f"nothing but {image}"]]
+    assert rows == [
+        ["task", "score", "; ".join(other)],
+        ["task", "2 tasks", f"nothing but {image}: fit, write"],
+    ]
     assert "3 changed" in section.summary
 
 
