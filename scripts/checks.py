@@ -20,7 +20,14 @@ from flyteidl.service.dataproxy_pb2 import CreateDownloadLocationRequest
 from scripts.connection import SANDBOX_BUILD, SANDBOX_IMAGE, installed
 from scripts.enrolling import projects
 from scripts.enrolments import all_enrolled
-from tasks._errors import FlyteNotFound, FlyteRefused, NotInstalled, StorageRefused, TaxiwayError
+from tasks._errors import (
+    FlyteNotFound,
+    FlyteRefused,
+    FlyteUnavailable,
+    NotInstalled,
+    StorageRefused,
+    TaxiwayError,
+)
 from tasks._flyte import Flyte
 from tasks._quantities import quantity
 from tasks._storage import fetch, upload
@@ -29,6 +36,10 @@ from workflows.launch_plans import Installation
 
 _LARGEST_TASK = {"cpu": "2", "memory": "1Gi"}
 """The highest limits that Taxiway's own tasks state."""
+_UNREACHED = (
+    "Start a sandbox with `taxiway sandbox start`, or see that your Flyte runs; --config or FLYTECTL_CONFIG "
+    "names the configuration that says where it is, with `insecure: true` for one without TLS."
+)
 
 
 @dataclass(kw_only=True)
@@ -48,7 +59,8 @@ class Doctor:
             try:
                 self.checks += check()
             except TaxiwayError as error:
-                self.checks.append(Check(name=name, ok=False, found=error.problem, remedy=error.remedy))
+                remedy = _UNREACHED if isinstance(error, FlyteUnavailable) else error.remedy
+                self.checks.append(Check(name=name, ok=False, found=error.problem, remedy=remedy))
                 if name in ("endpoint", "authentication"):
                     break
         return self.checks

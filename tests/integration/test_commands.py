@@ -99,6 +99,7 @@ def test_doctor_without_a_flyte_says_so(taxiway: Taxiway, monkeypatch: pytest.Mo
     found = taxiway.json("doctor", expect=1)
     [missing] = [check for check in found["checks"] if not check["ok"]]
     assert missing["name"] == "endpoint"
+    assert "taxiway sandbox start" in missing["remedy"] and "FLYTECTL_CONFIG" in missing["remedy"]
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 from flytekit.configuration import SerializationSettings
 
+from tasks._enrolment import Enrolment, PreviewStage
 from tasks._packaged import Package, PackageStatus, read_package
 from tasks._run import run
 from tasks._types import Status
+from tasks.admission import admit, preview_allowances
 from tasks.package import package_target
 from tests.fixtures import target
 
@@ -151,6 +153,56 @@ def test_what_code_does_on_import_is_said(pod: Pod, code: str, status: PackageSt
     assert outcome.package.verdict.status is Status.FAILED
     assert says in outcome.problem
     assert "taxiway-" not in outcome.problem, outcome.log
+
+
+ASKS = {
+    "another image": (
+        "@task(container_image='evil.example.com/x:1')\ndef f() -> int:\n    return 1",
+        "task flow.f: container.image",
+    ),
+    "a privileged pod template": (
+        "from kubernetes.client import V1Container, V1PodSpec, V1SecurityContext\n"
+        "primary = V1Container(name='primary', security_context=V1SecurityContext(privileged=True))\n"
+        "@task(pod_template=PodTemplate(pod_spec=V1PodSpec(containers=[primary])))\n"
+        "def f() -> int:\n    return 1",
+        "task flow.f: k8s_pod.containers[0].securityContext.privileged",
+    ),
+    "a pod template by name": (
+        "@task(pod_template_name='root')\ndef f() -> int:\n    return 1",
+        "task flow.f: metadata.pod_template_name",
+    ),
+    "a service account": (
+        "@task\ndef f() -> int:\n    return 1\n"
+        "@workflow\ndef w() -> int:\n    return f()\n"
+        "plan = LaunchPlan.get_or_create(w, 'plan', security_context="
+        "SecurityContext(run_as=Identity(k8s_service_account='admin')))",
+        "launch plan plan: security_context.run_as.k8s_service_account",
+    ),
+    "a secret": (
+        "@task(secret_requests=[Secret(group='prod', key='token')])\ndef f() -> int:\n    return 1",
+        "task flow.f: security_context.secrets[0]",
+    ),
+    "another project's launch plan": (
+        "@reference_launch_plan(project='payments', domain='production', name='pay', version='1')\n"
+        "def pay(amount: int) -> int:\n    return 1\n"
+        "@workflow\ndef w() -> int:\n    return pay(amount=1)",
+        "workflow flow.w: reference to pay",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "where"), ASKS.values(), ids=ASKS)
+def test_what_code_asks_for_in_flytekits_own_words_is_refused(pod: Pod, code: str, where: str) -> None:
+    names = "LaunchPlan, PodTemplate, Secret, reference_launch_plan, task, workflow"
+    models = "from flytekit.models.security import Identity, SecurityContext\n"
+    outcome = pod.package({"flow.py": f"from flytekit import {names}\n{models}{code}\n"})
+    assert outcome.package.verdict.passed, outcome.log
+    enrolment = Enrolment(
+        name="fraud", repository="https://git.example.com", preview=PreviewStage(project="p", domain="d")
+    )
+    verdict = admit(outcome.package.entities, preview_allowances(enrolment, IMAGE))
+    assert verdict.status is Status.FAILED
+    assert where in [finding.where for finding in verdict.findings]
 
 
 def test_megabytes_of_output_are_cut_and_harmless(pod: Pod) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from tasks._entities import Kind
 from tasks._render import report_json, to_html, to_markdown
+from tasks._types import Status
 from tasks._view import Tone, View
 from tasks.diff import Change, EntityChange
 from tasks.report_records import Report
@@ -65,13 +66,24 @@ def test_tasks_that_changed_in_their_image_alone_share_a_row() -> None:
     sections = view_of(report.model_copy(update={"registered": registered})).sections
     [section] = [one for one in sections if one.title == "Changes of entities"]
     rows = [[cell.text for cell in row[1:]] for row in section.tables[0].rows]
-    assert rows == [["task", "score", "; ".join(other)], ["2 tasks", "fit, write", f"nothing but {image}"]]
+    assert rows == [
+        ["task", "score", "; ".join(other)],
+        ["task", "2 tasks", f"nothing but {image}: fit, write"],
+    ]
     assert "3 changed" in section.summary
 
 
 def test_time_that_flyte_does_not_give_is_unknown() -> None:
     [section] = [one for one in view_of(samples.report()).sections if one.title == "Steps"]
     assert section.tables[0].rows[2][2].text == "unknown"
+
+
+def test_smoke_test_that_ran_and_was_disliked_has_not_succeeded() -> None:
+    smoke = samples.smoke()
+    disliked = smoke.results[0].model_copy(update={"status": Status.FAILED})
+    report = samples.report(tested=smoke.model_copy(update={"results": [disliked]}))
+    [section] = [one for one in view_of(report).sections if one.title == "Smoke tests"]
+    assert section.tables[0].rows[0][1].text == "other outputs"
 
 
 def test_error_of_a_smoke_test_is_shown_as_it_came() -> None:
