@@ -165,7 +165,7 @@ def who(execution: Execution, enrolment: Enrolment) -> str:
 
 def _of_report(report: PromotionReport) -> str:
     if report.status is not PromotionStatus.WAITING:
-        return report.status.value
+        return str(report.status.value)
     return f"waiting ({'; '.join(waits_for(report))})" if report.gates else "waiting"
 
 

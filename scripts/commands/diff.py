@@ -121,9 +121,8 @@ def _lines(found: StageDiff, commits: tuple[int, int] | None) -> Iterator[str]:
 def _apart(found: StageDiff, commits: tuple[int, int] | None) -> str:
     if found.first.sha == found.second.sha:
         return "The same release."
-    words = (
-        f"{found.releases_apart} releases apart" if found.releases_apart else "How far apart is not on record"
-    )
+    count = found.releases_apart
+    words = f"{count} release{'' if count == 1 else 's'} apart" if count else "How far apart is not on record"
     if commits is None:
         return f"{words}."
     counted = f"{commits[0]} commits ahead of {found.first.stage}, {commits[1]} behind"

@@ -32,9 +32,27 @@ def packaged(target: Target, folder: Path, branch: str = "main") -> list[Entity]
     tree, archive = folder / branch, folder / f"{branch}.tgz"
     run(["git", "clone", "--quiet", "--branch", branch, target.url, tree], timeout_s=30)
     pyflyte = Path(sys.executable).with_name("pyflyte")
-    words = ["--pkgs", "fraud.workflows", "--pkgs", "fraud.launch_plans", "package", "--image", IMAGE]
-    more = ["--source", tree / "src", "--output", archive, "--copy", "all", "--force", "-d", "."]
-    run([pyflyte, *words, *more], timeout_s=60, cwd=tree / "src")
+    words: list[str | Path] = [
+        "--pkgs",
+        "fraud.workflows",
+        "--pkgs",
+        "fraud.launch_plans",
+        "package",
+        "--image",
+        IMAGE,
+    ]
+    more: list[str | Path] = [
+        "--source",
+        tree / "src",
+        "--output",
+        archive,
+        "--copy",
+        "all",
+        "--force",
+        "-d",
+        ".",
+    ]
+    run([pyflyte, *words, *more], timeout_s=120, cwd=tree / "src")
     return read_archive(archive)
 
 

@@ -62,10 +62,11 @@ def write_past(sandbox: Sandbox, target: str, past: Iterable[Past], folder: Path
         marks = ", ".join("?" * len(names))
         for one in past:
             row = _row(dict(model), target, one, folder)
-            database.execute(f"INSERT INTO executions VALUES ({marks})", [row[name] for name in names])
+            values = [row[name] for name in names]
+            database.execute(f"INSERT INTO executions VALUES ({marks})", values)  # noqa: S608 - marks alone
             for tag in _tags(target, one):
-                values = (row["project"], row["domain"], one.name, tag)
-                database.execute("INSERT INTO execution_tags VALUES (?, ?, ?, ?, '')", values)
+                tagged = (row["project"], row["domain"], one.name, tag)
+                database.execute("INSERT INTO execution_tags VALUES (?, ?, ?, ?, '')", tagged)
     database.close()
 
 
