@@ -174,7 +174,9 @@ def test_mistake_is_a_fault_with_a_stable_code(
     assert code in taxiway.run(*words, expect=2).stderr
 
 
-@pytest.mark.parametrize("command", ["install", "enroll", "preview", "report", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["install", "enroll", "preview", "report", "doctor", "approve", "hold", "unhold"]
+)
 def test_help_shows_an_example_and_json(taxiway: Taxiway, command: str) -> None:
     text = taxiway.run(command, "--help").stdout
     assert f"taxiway {command}" in text.partition("Example")[2]

@@ -106,7 +106,9 @@ def place(flyte: Flyte, packaged: Packaged) -> SmokePlace:
 def test_smoke_tests_are_launched_side_by_side_and_each_is_judged(flyte: Flyte, place: SmokePlace) -> None:
     fine: dict[str, JsonValue] = {"options": {"rows": 4}, "names": ["a"]}
     tests = [
-        SmokeTest(launch_plan="smoked.main", inputs=fine, expect={"o0": "== 2"}),
+        SmokeTest(
+            launch_plan="smoked.main", inputs=fine, expect={"o0": "== 2"}, no_regression={"o0": ">= -0.1"}
+        ),
         SmokeTest(launch_plan="smoked.nightly", inputs=fine, expect={"o0": "> 9"}),
         SmokeTest(launch_plan="smoked.main", inputs={**fine, "names": []}),
         SmokeTest(launch_plan="smoked.main", inputs={**fine, "options": {"row": 4}}),
@@ -117,6 +119,7 @@ def test_smoke_tests_are_launched_side_by_side_and_each_is_judged(flyte: Flyte, 
     assert report.verdict.summary == "4 of 5 smoke tests failed."
     assert [result.phase for result in report.results] == ["SUCCEEDED", "SUCCEEDED", "FAILED", "", ""]
     assert report.results[0].status is Status.PASSED
+    assert [result.values for result in report.results[:2]] == [{"o0": "2.0"}, {}]
     problems = [finding.problem for finding in report.verdict.findings]
     assert problems[0] == "o0 is 4.0, expected > 9"
     assert problems[1] == "ValueError: no names"

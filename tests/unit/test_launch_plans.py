@@ -10,7 +10,10 @@ from flyteidl.core.literals_pb2 import Literal, Primitive, Scalar
 from tasks._enrolment import Enrolment, PreviewStage
 from tasks._errors import BadUsage
 from workflows.launch_plans import (
+    APPROVE,
+    HOLD,
     PREVIEW,
+    Flow,
     Installation,
     installation_of,
     self_check_plan,
@@ -94,3 +97,17 @@ def test_workflow_with_other_inputs_is_refused() -> None:
 
 def test_installation_is_read_back_from_its_plan() -> None:
     assert installation_of(self_check_plan(INSTALLATION)) == INSTALLATION
+
+
+@pytest.mark.parametrize(
+    ("flow", "inputs"),
+    [
+        pytest.param(APPROVE, ("sha", "stage", "policy", "approve", "comment"), id="approve"),
+        pytest.param(HOLD, ("stage", "reason", "hold"), id="hold"),
+    ],
+)
+def test_decisions_are_asked_for_with_what_they_are_about(flow: Flow, inputs: tuple[str, ...]) -> None:
+    made = target_plan(flow, ENROLMENT, FIXED, interface("enrolment", *inputs), INSTALLATION)
+    parameters = made.spec.default_inputs.parameters
+    assert {name for name, one in parameters.items() if one.required} == set(flow.required)
+    assert parameters[flow.name].default.scalar.primitive.boolean is True
