@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flytekit import Resources, current_context, task
+from flytekit.configuration import Config
 
 from tasks._builder import ImageBuilder, Purpose
 from tasks._enrolment import Enrolment
 from tasks._errors import FileMissing
+from tasks._flyte import connect
 from tasks._git_credentials import GIT_SECRETS, Credentials, read_credentials
+from tasks._own import home_of, own_execution
 from tasks._settings import Settings, read_settings
 from tasks._toml import Invalid
 from tasks._types import Finding, Record, Revision, Status, Verdict
@@ -171,9 +174,12 @@ def stopped(source: Source, why: str, findings: Sequence[Finding]) -> Prepared:
     secret_requests=GIT_SECRETS,
     retries=2,
 )
-def prepare(enrolment: Enrolment, sha: str) -> Prepared:
-    """Fetch the revision and find out what is to be done with it."""
+def prepare(enrolment: Enrolment, sha: str, pull_request: int) -> Prepared:
+    """Fetch the revision and find out what is to be done with it; older previews of its pull request end."""
     settings = read_settings(os.environ)
+    with connect(Config.auto(), timeout_s=settings.rpc_timeout_s) as flyte:
+        home = home_of(flyte, enrolment.name)
+        supersede_previews(home, own_execution(), sha=sha, pull_request=pull_request)
     into = Path(current_context().working_directory)
     source = fetch_revision(
         enrolment,

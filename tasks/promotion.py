@@ -24,7 +24,7 @@ from tasks._entities import Entity, Kind
 from tasks._errors import PolicyInvalid, UnknownStage
 from tasks._flyte import Flyte, connect
 from tasks._git_credentials import GIT_SECRETS, read_credentials
-from tasks._own import home_of
+from tasks._own import home_of, own_execution
 from tasks._rewrite import LaunchSettings, Placement, rewrite
 from tasks._settings import read_settings
 from tasks._stage_flyte import STAGE_SECRETS, open_stage, read_stage_credentials
@@ -37,6 +37,7 @@ from tasks.manifest import Manifest, StoredManifest
 from tasks.policy import Policy, Stage
 from tasks.prepare import fetch_revision, read_policy_at
 from tasks.releases import find_release, read_manifest
+from tasks.rivals import make_way
 from tasks.source import Source
 from tasks.stage_state import StageState, read_stage
 
@@ -211,10 +212,10 @@ def runs_already(state: StageState, manifest: Manifest) -> bool:
     return record.after == wanted_set(state.stage, record.version)
 
 
-def entered_of(found: Entering, attempt: int) -> Entered:
-    """Judge the entry gates and return the promotion as they leave it."""
+def entered_of(found: Entering, attempt: int, turn: GateVerdict) -> Entered:
+    """Judge the entry gates, of which `turn` is the first, and return the promotion as they leave it."""
     asked = found.asked
-    gates = judge_all(ENTRY_GATES, asked)
+    gates = [turn, *judge_all(ENTRY_GATES, asked)]
     state = asked.state
     return Entered(
         verdict=verdict_of(gates),
@@ -240,5 +241,12 @@ def entered_of(found: Entering, attempt: int) -> Entered:
 def enter(enrolment: Enrolment, sha: str, stage: str, attempt: int) -> Entered:
     """Find the release and the stage as they are now, and ask the entry gates."""
     into = Path(current_context().working_directory)
-    with entering(enrolment, sha, stage, into=into, environ=os.environ) as found:
-        return entered_of(found, attempt)
+    arguments = (enrolment, sha, stage)
+    with entering(*arguments, into=into / "before", environ=os.environ) as found:
+        home, supersede = found.asked.home, found.asked.stage.on_conflict == "supersede"
+        turn = make_way(home, own_execution().name, sha=sha, stage=stage, supersede=supersede)
+        if not turn.evidence:
+            return entered_of(found, attempt, turn)
+    # What was waited for has changed the stage, perhaps also the policy.
+    with entering(*arguments, into=into / "after", environ=os.environ) as found:
+        return entered_of(found, attempt, turn)

@@ -1,6 +1,6 @@
 """A pull request's revision, tried out: what it would do if it were merged, without anything of it merged.
 
-    prepare            fetch, policy within the enrolment's limits, plan, code bundle
+    prepare            end older previews of the pull request; fetch, policy within the limits, plan, bundle
     build_and_package  build the image or reuse one; then serialise the target's code inside it
     register           admit what came out, register it in the preview project, compare with the first stage
     smoke              launch the policy's smoke tests at exactly this version
@@ -26,7 +26,9 @@ from tasks.smoke import smoke
 @workflow(on_failure=report_broken)
 def preview(enrolment: Enrolment, sha: str, pull_request: int = 0, attempt: int = 1) -> Report:
     """Preview the revision `sha` of an enrolled target; callers of its launch plan cannot set `enrolment`."""
-    prepared = prepare(enrolment=enrolment, sha=sha).with_overrides(node_name="prepare")
+    prepared = prepare(enrolment=enrolment, sha=sha, pull_request=pull_request).with_overrides(
+        node_name="prepare"
+    )
     packaging = build_and_package(prepared=prepared).with_overrides(node_name="build-and-package")
     registered = register(
         enrolment=enrolment,
