@@ -13,10 +13,12 @@ COMMANDS = {
     "doctor": "Say what is missing between here and a working installation.",
     "enroll": "Put a target repository under Taxiway's care.",
     "image": "List, add and prune images.",
+    "init": "Adopt what is ACTIVE in a stage today.",
     "install": "Register Taxiway's own tasks, workflows and launch plans.",
     "policy": "Check a taxiway.toml, or print its JSON Schema.",
     "preview": "Preview a pull request's revision.",
     "report": "Show the report of a preview.",
+    "rollback": "Bring a stage back to an earlier release.",
     "sandbox": "Start, stop and look at the embedded Flyte.",
 }
 PASSED, FAILED, FAULT = 0, 1, 2

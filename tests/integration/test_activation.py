@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from flyteidl.admin.execution_pb2 import ExecutionTerminateRequest
 
+from scripts.pending import Pending, record, send
 from tasks import policy
 from tasks._errors import ActivationBroken, ActivationRefused, GenerationTaken
-from tasks._launch import launch
+from tasks._launch import Launched, launch
 from tasks._typed import literals
 from tasks.converge import converge
 from tasks.generations import follow_activation, launch_activation
@@ -177,3 +183,80 @@ def _promoted(staged: Stage) -> None:
 
 def as_policy(staged: Stage) -> policy.Stage:
     return policy.Stage(name=staged.name, project=staged.project, domain=staged.domain, activate=PLANS)
+
+
+def test_rollback_command_follows_and_says_what_it_did(sandbox: Sandbox, staged: Stage) -> None:
+    init = ("init", "staged", "--stage", staged.name, "--stage-project", staged.project,
+            "--stage-domain", staged.domain, "--json")  # fmt: skip
+    first = json.loads(sandbox.taxiway(*init).stdout)
+    assert (first["activation"]["generation"], first["activation"]["after"]) == (0, V1)
+    assert "has generation 0 already" in sandbox.taxiway(*init, expect=(2,)).stderr
+    converge(staged.flyte, staged.activation(1, V2))
+    sandbox.taxiway(*init, "--again")
+    back = ("rollback", "staged", staged.name, "--to", "previous")
+    done = json.loads(sandbox.taxiway(*back, "--reason", "it scores alike", "--json").stdout)
+    assert done["execution"]["phase"] == "SUCCEEDED"
+    assert done["activated"]["changed"] == V1
+    assert staged.active == {name: ["v1"] for name in PLANS}
+    assert "TAXI:NothingToRollBackTo" in sandbox.taxiway(*back, "--reason", "again", expect=(2,)).stderr
+
+
+def test_direct_rollback_leaves_its_record_once_flyte_takes_it(
+    sandbox: Sandbox, staged: Stage, tmp_path: Path
+) -> None:
+    _promoted(staged)
+    planned = plan_rollback(staged.home, staged.name, to="previous", reason="executions are broken")
+    converge(staged.flyte, planned)
+
+    def unable(request: object, timeout: float) -> object:
+        raise ActivationRefused("No execution is taken.", remedy="Wait.")
+
+    broken = replace(staged.flyte, rpcs={**staged.flyte.rpcs, "CreateExecution": unable})
+    pending = Pending(
+        endpoint=staged.flyte.endpoint,
+        project=staged.home.project,
+        domain=staged.home.domain,
+        to="previous",
+        activation=planned,
+    )
+    kept = record(broken, pending, tmp_path)
+    assert isinstance(kept, Path)
+    assert send(broken, tmp_path).kept == [pending.name]
+    assert send(staged.flyte, tmp_path).sent == [pending.name]
+    assert list(tmp_path.iterdir()) == []
+    launched = staged.home.identifier(pending.name)
+    done = follow_activation(staged.home, Launched(id=launched, attached=True), timeout_s=60)
+    assert done.calls == 0
+    newest = next(generations(staged.home, staged.name))
+    assert (newest.cause, newest.reason) == (Cause.ROLLBACK, "executions are broken")
+
+
+def test_direct_rollback_command_makes_the_calls_itself(sandbox: Sandbox, staged: Stage) -> None:
+    _promoted(staged)
+    words = ("rollback", "staged", staged.name, "--reason", "quick", "--direct", "--json")
+    done = json.loads(sandbox.taxiway(*words).stdout)
+    assert done["activated"]["changed"] == V1
+    assert staged.active == {name: ["v1"] for name in PLANS}
+    launched = staged.home.identifier(done["execution"]["name"])
+    recorded = follow_activation(staged.home, Launched(id=launched, attached=True), timeout_s=60)
+    assert recorded.changed == {}
+
+
+def test_activation_aborted_in_the_middle_is_partial_and_mended(staged: Stage) -> None:
+    home = staged.home
+    _promoted(staged)
+    planned = plan_rollback(home, staged.name, to="previous", reason="abort it")
+    with pytest.raises(Killed):
+        converge(killed_after(staged.flyte, 2), planned)
+    launched = launch_rollback(home, planned, "previous")
+    staged.flyte.call("TerminateExecution", ExecutionTerminateRequest(id=launched.id, cause="by a test"))
+    with pytest.raises(ActivationBroken, match="by a test"):
+        follow_activation(home, launched, timeout_s=60)
+    state = read_stage(home, staged.flyte, as_policy(staged))
+    assert state.partial
+    assert state.drift == ["p2: v2 is ACTIVE, and v1 should be"]
+    again = plan_rollback(home, staged.name, to="previous", reason="finish it")
+    assert (again.back_to, again.generation) == (0, 3)
+    done = follow_activation(home, launch_rollback(home, again, "previous"), timeout_s=60)
+    assert done.changed == {"p2": "v1"}
+    assert read_stage(home, staged.flyte, as_policy(staged)).drift == []
