@@ -20,9 +20,9 @@ from flyteidl.service.dataproxy_pb2 import CreateDownloadLocationRequest
 from scripts.connection import SANDBOX_BUILD, SANDBOX_IMAGE, installed
 from scripts.enrolling import projects
 from scripts.enrolments import all_enrolled
-from scripts.own import quantity
 from tasks._errors import FlyteNotFound, FlyteRefused, NotInstalled, StorageRefused, TaxiwayError
 from tasks._flyte import Flyte
+from tasks._quantities import quantity
 from tasks._storage import fetch, upload
 from tasks.self_check import Check
 from workflows.launch_plans import Installation

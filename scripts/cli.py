@@ -9,17 +9,22 @@ import sys
 import click
 
 COMMANDS = {
+    "approve": "Approve a release for a stage.",
     "bench": "Compare Taxiway's speed with a named peer's.",
     "doctor": "Say what is missing between here and a working installation.",
     "enroll": "Put a target repository under Taxiway's care.",
+    "hold": "Hold a stage, so that it takes nothing.",
     "image": "List, add and prune images.",
     "init": "Adopt what is ACTIVE in a stage today.",
     "install": "Register Taxiway's own tasks, workflows and launch plans.",
     "policy": "Check a taxiway.toml, or print its JSON Schema.",
     "preview": "Preview a pull request's revision.",
-    "report": "Show the report of a preview.",
+    "promote": "Promote a release into one stage.",
+    "release": "Release a merged revision, stage by stage.",
+    "report": "Show the report of a preview, release or promotion.",
     "rollback": "Bring a stage back to an earlier release.",
     "sandbox": "Start, stop and look at the embedded Flyte.",
+    "unhold": "Let a held stage go.",
 }
 PASSED, FAILED, FAULT = 0, 1, 2
 

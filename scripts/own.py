@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from flytekit.tools.translator import get_serializable
 import tasks
 from tasks._entities import Entity, Kind, nodes, parse, templates
 from tasks._errors import CommandFailed, CommandMissing
+from tasks._quantities import quantity
 from tasks._run import run
 from workflows.launch_plans import FLOWS, SELF_CHECK_WORKFLOW
 
@@ -104,22 +104,6 @@ def resized(entity: Entity, *, cpu: str, memory: str) -> Entity:
         if entry.name in limits and quantity(entry.value) > quantity(limits[entry.name]):
             entry.value = limits[entry.name]
     return copy
-
-
-_SUFFIXES = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30}
-_QUANTITY = re.compile(rf"([0-9]+(?:\.[0-9]+)?)({'|'.join(_SUFFIXES)})")
-
-
-def quantity(text: str) -> float:
-    """Return a Kubernetes quantity such as `500m`, `2` or `1Gi` as a number.
-
-    Raises:
-        ValueError: it is none.
-    """
-    matched = _QUANTITY.fullmatch(text)
-    if not matched:
-        raise ValueError(f"{text!r} is not a quantity such as 500m, 2 or 1Gi")
-    return float(matched[1]) * _SUFFIXES[matched[2]]
 
 
 def source_files(root: Path = ROOT) -> list[Path]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from flyteidl.core.identifier_pb2 import NodeExecutionIdentifier, WorkflowExecutionIdentifier
 from flyteidl.service.dataproxy_pb2 import ARTIFACT_TYPE_DECK, CreateDownloadLinkRequest
@@ -18,7 +18,22 @@ from tasks._flyte import Flyte
 from tasks._git_url import masked_urls
 from tasks._render import printable, report_json
 from tasks._storage import fetch
+from tasks._types import Finding, Status
+from tasks._view import View
+from tasks.promotion_records import PromotionReport
+from tasks.promotion_view import view_of as promotion_view
+from tasks.release_records import ReleaseReport
+from tasks.release_view import view_of as release_view
 from tasks.report_records import Report
+from tasks.report_view import view_of as preview_view
+
+AnyReport: TypeAlias = Report | PromotionReport | ReleaseReport
+KINDS: dict[str, tuple[type[AnyReport], Callable[[Any], View]]] = {
+    "preview": (Report, preview_view),
+    "promotion": (PromotionReport, promotion_view),
+    "release": (ReleaseReport, release_view),
+}
+"""The kinds of report: the record of each, and how it is shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +41,19 @@ class Outcome:
     """How an execution ended. `report` is None where it left none; `problem` then says why."""
 
     state: Progress
-    report: Report | None
+    report: AnyReport | None
     problem: str = ""
 
     @property
     def passed(self) -> bool | None:
-        """Whether the verdict is passed; None where there is no verdict: something broke off."""
+        """Whether the verdict is passed; None where there is no verdict: something broke off.
+
+        What has to wait for something has not failed; a preview that could not be tested has.
+        """
         if self.report is None or self.report.broken is not None:
             return None
-        return self.report.verdict.passed and self.state.phase == "SUCCEEDED"
+        waits = self.report.kind != "preview" and self.report.verdict.status is Status.SKIPPED
+        return (self.report.verdict.passed or waits) and self.state.phase == "SUCCEEDED"
 
     def as_json(self) -> dict[str, Any]:
         """Return the outcome for machines."""
@@ -53,7 +72,8 @@ class Outcome:
     def text(self) -> str:
         """Return the outcome for a person: the verdict, what to do, and where to look."""
         lines = [f"{self.state.id.name}: {self._headline()}"]
-        for finding in self.report.findings[:10] if self.report else []:
+        findings: list[Finding] = self.report.findings[:10] if self.report else []
+        for finding in findings:
             lines += [
                 f"  {finding.where}: {finding.problem}".replace("\n", "\n    "),
                 f"    {finding.remedy}",
@@ -76,13 +96,21 @@ def outcome_of(flyte: Flyte, state: Progress) -> Outcome:
         return Outcome(state=state, report=None, problem=masked_urls(cause.strip())[-2000:])
 
 
-def read_report(flyte: Flyte, state: Progress) -> Report:
+def read_report(flyte: Flyte, state: Progress) -> AnyReport:
     """Return the report that an execution's deck carries.
 
     Raises:
         ReportMissing: no step left one (yet).
     """
-    return Report.model_validate_json(report_json(read_deck(flyte, state)) or "")
+    document = report_json(read_deck(flyte, state)) or "{}"
+    kind, _ = KINDS[json.loads(document).get("kind", "preview")]
+    return kind.model_validate_json(document)
+
+
+def shown(report: AnyReport) -> View:
+    """Return a report of any kind as its readers see it."""
+    _, view = KINDS[report.kind]
+    return view(report)
 
 
 def read_deck(flyte: Flyte, state: Progress) -> str:
@@ -137,6 +165,6 @@ def _stored(uri: str, target: Path, flyte: Flyte) -> str:
         return ""
 
 
-def as_document(report: Report) -> str:
+def as_document(report: AnyReport) -> str:
     """Return a report as indented JSON."""
     return json.dumps(report.model_dump(mode="json"), indent=2, ensure_ascii=False)

@@ -328,6 +328,12 @@ class NothingToRollBackTo(Terminal):
     error_code = "TAXI:NothingToRollBackTo"
 
 
+class NotRecorded(Terminal):
+    """An approval or a hold was launched, and its execution did not succeed."""
+
+    error_code = "TAXI:NotRecorded"
+
+
 # --- installation and commands ---
 
 

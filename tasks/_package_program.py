@@ -127,11 +127,11 @@ def unpack(bundle: str, work: Path) -> Path:
 def environment(work: Path) -> dict[str, str]:
     """Return what the target's code sees: our clean environment, with a home of its own.
 
-    No terminal and a fixed width keep tracebacks plain; the hash seed keeps sets in one order; an image
-    that flytekit cannot look up is a failure there and then.
+    No terminal and a great width keep what is printed plain and unwrapped; the hash seed keeps sets in one
+    order; an image that flytekit cannot look up is a failure there and then.
     """
     own = {"HOME": str(work), "TMPDIR": str(work), "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
-    plain = {"PYTHONUNBUFFERED": "1", "TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "110"}
+    plain = {"PYTHONUNBUFFERED": "1", "TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "1000"}
     flytekit = {"FLYTE_IMG_FAST_FAIL": "1"}
     if sys.version_info >= (3, 13):
         # flytekit 1.16 knows no default image for these, and its commands do not start without one.

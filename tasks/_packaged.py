@@ -26,7 +26,9 @@ _FAST_EXECUTE = "pyflyte-fast-execute"
 _TRACEBACK = "Traceback (most recent call last)"
 _LONGEST_WORDS, _WORDS_LINES = 3000, 25
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
-_PLACE = re.compile(r":[0-9]+( in\b.*)?$|\s")
+_FRAMED = re.compile(r"│ (.*) │$")
+_PATH = re.compile(r" ?/\S*$")
+_PLACE = re.compile(r":[0-9]+$")
 _CODE_FOLDER = re.compile(r"/\S*?/taxiway-[^/\s]+/code(/|\b)")
 _IMAGE_SPEC = re.compile(r"flytekit/image_spec/|ImageSpec")
 _IMAGE_SPEC_ASSUMED = re.compile(
@@ -108,24 +110,32 @@ def last_words(log: str) -> str:
     The frames of rich tracebacks, terminal codes and the folder that the code lay in are taken out.
     """
     text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", log)
-    lines = [re.sub(r"^[│╭╰][ ─]?|[ ─]*[│╮╯]$", "", line.rstrip()) for line in text.splitlines()]
-    lines = ["".join(c for c in line if c.isprintable()).strip("─").rstrip() for line in lines]
-    lines = _unwrapped([line for line in lines if line])
+    lines = [_plain(line) for line in _unwrapped(text.splitlines())]
+    lines = [_CODE_FOLDER.sub(lambda found: "" if found[1] else ".", line) for line in lines if line]
     starts = [i for i, line in enumerate(lines) if _TRACEBACK in line]
     kept = lines[starts[-1] :] if starts else lines
     return "\n".join(kept[-_WORDS_LINES:]).strip()[-_LONGEST_WORDS:]
 
 
-def _unwrapped(lines: list[str]) -> list[str]:
-    """Put paths together that were wrapped, and take out of them where the code lay."""
-    whole: list[str] = []
+def _unwrapped(lines: list[str]) -> Iterator[str]:
+    """Put the paths together that a frame was too narrow for; what is not framed was not wrapped.
+
+    Such a path fills its line up to the frame, and has no place in it yet.
+    """
+    path = ""
     for line in lines:
-        path = whole[-1].lstrip() if whole else ""  # indented where the error is one of syntax
-        if path.startswith("/") and not _PLACE.search(path):
-            whole[-1] = path + line
-        else:
-            whole.append(line)
-    return [_CODE_FOLDER.sub(lambda found: "" if found[1] else ".", line) for line in whole]
+        framed = _FRAMED.match(line.rstrip())
+        path += framed[1] if framed else line
+        if framed and _PATH.match(path) and not _PLACE.search(path):
+            continue
+        yield path
+        path = ""
+    yield path
+
+
+def _plain(line: str) -> str:
+    line = re.sub(r"^[│╭╰][ ─]?|[ ─]*[│╮╯]$", "", line.rstrip())
+    return "".join(c for c in line if c.isprintable()).strip("─").rstrip()
 
 
 _IMPORTED = "Run `pyflyte package` on the same code in the same image, and correct what it says."

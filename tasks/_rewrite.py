@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from flyteidl.admin.common_pb2 import EmailNotification
 from flyteidl.admin.launch_plan_pb2 import LaunchPlan, LaunchPlanSpec
+from flyteidl.core.execution_pb2 import WorkflowExecution
 from flyteidl.core.identifier_pb2 import Identifier
 from flyteidl.core.tasks_pb2 import TaskTemplate
 from google.protobuf.message import Message as Proto
@@ -31,7 +33,10 @@ class Placement:
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchSettings:
-    """What a stage sets on every launch plan. Empty text, and 0, is: as the code has it."""
+    """What a stage sets on every launch plan. Empty text, and 0, is: as the code has it.
+
+    `notify` are addresses that Flyte sends an e-mail to when an execution does not succeed.
+    """
 
     service_account: str = ""
     iam_role: str = ""
@@ -40,6 +45,11 @@ class LaunchSettings:
     annotations: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     max_parallelism: int = 0
+    notify: Sequence[str] = ()
+
+
+NOTIFIED_PHASES = (WorkflowExecution.FAILED, WorkflowExecution.ABORTED, WorkflowExecution.TIMED_OUT)
+"""What a stage's `notify` hears of: every end that is no success."""
 
 
 def rewrite(entities: Iterable[Entity], placement: Placement, settings: LaunchSettings) -> list[Entity]:
@@ -66,7 +76,8 @@ def apply_settings(spec: LaunchPlanSpec, settings: LaunchSettings) -> None:
     |                              | Flyte reads it where there is no security context           |
     | raw output prefix            | the stage's                                                 |
     | max_parallelism              | the stage's                                                 |
-    | everything else              | the code's: schedule, inputs, notifications, cache ...      |
+    | notifications                | the code's, and the stage's one e-mail after them           |
+    | everything else              | the code's: schedule, inputs, cache ...                     |
 
     Flyte itself takes labels, annotations and envs as whole fields (`flyteadmin`, `MergeIntoExecConfig`),
     so the merge has to happen here.
@@ -91,6 +102,38 @@ def apply_settings(spec: LaunchPlanSpec, settings: LaunchSettings) -> None:
         spec.raw_output_data_config.output_location_prefix = settings.data_prefix
     if settings.max_parallelism:
         spec.max_parallelism = settings.max_parallelism
+    if settings.notify:
+        email = EmailNotification(recipients_email=settings.notify)
+        spec.entity_metadata.notifications.add(phases=NOTIFIED_PHASES, email=email)
+
+
+def without_settings(spec: LaunchPlanSpec) -> LaunchPlanSpec:
+    """Return a copy of a launch plan's spec without every field that a stage can set, whoever set it."""
+    copy = LaunchPlanSpec()
+    copy.CopyFrom(spec)
+    for name in ("labels", "annotations", "envs", "auth_role", "auth", "raw_output_data_config"):
+        copy.ClearField(name)
+    copy.ClearField("max_parallelism")
+    for name in ("k8s_service_account", "iam_role"):
+        copy.security_context.run_as.ClearField(name)
+    copy.entity_metadata.ClearField("notifications")
+    return copy
+
+
+def settings_of(spec: LaunchPlanSpec) -> LaunchPlanSpec:
+    """Return a spec that holds nothing but what a stage can set, whoever set it."""
+    copy = LaunchPlanSpec(
+        labels=spec.labels,
+        annotations=spec.annotations,
+        envs=spec.envs,
+        raw_output_data_config=spec.raw_output_data_config,
+        max_parallelism=spec.max_parallelism,
+    )
+    copy.auth_role.CopyFrom(spec.auth_role)
+    run_as, own = copy.security_context.run_as, spec.security_context.run_as
+    run_as.k8s_service_account, run_as.iam_role = own.k8s_service_account, own.iam_role
+    copy.entity_metadata.notifications.extend(spec.entity_metadata.notifications)
+    return copy
 
 
 def _rewritten(message: Message, placement: Placement, settings: LaunchSettings) -> Message:

@@ -13,6 +13,7 @@ Tree: TypeAlias = "dict[str, Tree] | str"
 
 _WIDTH = 160
 _IDENTIFIER = {"resource_type", "project", "domain", "name", "version"}
+_NODES = {"task_node", "workflow_node", "branch_node", "gate_node", "array_node"}
 _COMPILERS = ("start-node", "end-node")
 """Nodes that Flyte's compiler adds to a workflow (`flytepropeller/pkg/compiler/common`)."""
 
@@ -40,6 +41,8 @@ def tree(message: Proto) -> Tree:
     Items of a list go by their id, variable, key or name, so that one inserted item moves no other.
     Identifiers and lists of plain values become one text. What is empty is left out, and so is what
     Flyte's compiler adds to a workflow, so that a specification and its compiled form are the same tree.
+    For the same reason nodes of a branch go without the branch's own id, which the compiler puts before
+    theirs.
     """
     return _tree(MessageToDict(message, preserving_proto_field_name=True))
 
@@ -68,16 +71,20 @@ def sentences(found: Sequence[Difference], *, most: int) -> list[str]:
     return [*lines[:-1], f"... and {left + 1} more"] if left > 0 else lines
 
 
-def _tree(value: object) -> Tree:
+def _tree(value: object, within: str = "") -> Tree:
+    """Return the tree of a JSON value; `within` is the id of the branch that it is the inside of."""
     if isinstance(value, Mapping):
         if {"resource_type", "name"} <= value.keys() <= _IDENTIFIER:
             return _identifier(value)
-        entries = {str(key): _tree(item) for key, item in value.items() if key != "upstream_node_ids"}
+        inside = f"{value['id']}-" if "branch_node" in value and "id" in value else within
+        entries = {str(key): _tree(item, inside) for key, item in value.items() if key != "upstream_node_ids"}
+        if within and isinstance(value.get("id"), str) and _NODES & value.keys():
+            entries["id"] = str(value["id"]).removeprefix(within)
         if entries.get("node_id") == "start-node":
             del entries["node_id"]
         return {key: item for key, item in entries.items() if item}
     if isinstance(value, list):
-        return _list(value)
+        return _list(value, within)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -87,15 +94,15 @@ def _identifier(value: Mapping[str, object]) -> str:
     return f"{place}{'/' if place else ''}{value['name']}{version}"
 
 
-def _list(items: Sequence[object]) -> Tree:
+def _list(items: Sequence[object], within: str) -> Tree:
     if not any(isinstance(item, (Mapping, list)) for item in items):
         return " ".join(map(str, items))
     for name in ("id", "var", "key", "name"):
         keys = [str(item[name]) for item in items if isinstance(item, Mapping) and name in item]
         if len(keys) == len(items) == len(set(keys)):
             named = zip(keys, items, strict=True)
-            return {f"[{key}]": _tree(item) for key, item in named if key not in _COMPILERS}
-    return {f"[{index}]": _tree(item) for index, item in enumerate(items)}
+            return {f"[{key}]": _tree(item, within) for key, item in named if key not in _COMPILERS}
+    return {f"[{index}]": _tree(item, within) for index, item in enumerate(items)}
 
 
 def _text(value: Tree) -> str:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from flyteidl.admin.execution_pb2 import Execution
 from flyteidl.admin.node_execution_pb2 import NodeExecutionGetDataRequest
 from flyteidl.core.identifier_pb2 import NodeExecutionIdentifier
-from flyteidl.core.literals_pb2 import LiteralMap
 from pydantic import BaseModel, ConfigDict
 
 from tasks._enrolment import Enrolment
@@ -21,10 +20,8 @@ from tasks._executions import steps
 from tasks._home import Home
 from tasks._names import generation_name, plan_name
 from tasks._typed import Unreadable, value_of
-from tasks._types import Verdict
 from tasks.generations import phase_of
 from tasks.limits import permits
-from tasks.policy import Stage
 from tasks.stage_state import (
     GENERATION_FLOWS,
     Activation,
@@ -37,32 +34,23 @@ from tasks.stage_state import (
     tags_of,
 )
 
-ENTER, PROVE = "enter", "prove"
-"""The nodes of a promotion that say where it goes, and that it was registered and tested there."""
+PROVE = "prove"
+"""The node of a promotion that registers and tests, before anything is activated."""
 
 
-class _Known(BaseModel):
-    """What is read of another step's record, which says more."""
+class Proof(BaseModel):
+    """What a promotion's node `prove` has to say for its activation; its own record may say more.
+
+    `open` is whether every gate and test let it through, `after` the complete set that it may make ACTIVE.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-
-class _Entered(_Known):
-    stage: Stage
-
-
-class _Proved(_Known):
-    verdict: Verdict
-    version: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Proof:
-    """What a promotion has proved: that `version` may run in `stage`, if it `passed`."""
-
-    passed: bool
-    stage: Stage
-    version: str
+    open: bool
+    project: str
+    domain: str
+    endpoint: str = ""
+    after: dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,16 +135,11 @@ def wrong_promotion(activation: Activation, promotion: Promotion | None) -> Iter
     if (promotion.sha, promotion.stage) != (activation.sha, activation.stage):
         yield f"{activation.asked_by} promotes another release, or into another stage"
     proof = promotion.proof
-    if proof is None or not proof.passed:
+    if proof is None or not proof.open:
         yield f"{activation.asked_by} has not proved the release, or a gate is closed"
-        return
-    stage = proof.stage
-    if (stage.project, stage.domain, stage.endpoint) != place_of(activation):
+    elif (proof.project, proof.domain, proof.endpoint) != place_of(activation):
         yield f"{activation.asked_by} proved the release in another place"
-    elif (activation.version, activation.after) != (
-        proof.version,
-        dict.fromkeys(stage.activate, proof.version),
-    ):
+    elif proof.after != activation.after:
         yield f"{activation.asked_by} proved another set of launch plans"
 
 
@@ -221,35 +204,15 @@ def _promotion(home: Home, activation: Activation) -> Promotion | None:
 
 def _proof(home: Home, name: str) -> Proof | None:
     execution = home.identifier(name)
-    ended = {
-        step.node: step.id
-        for step in steps(home.flyte, execution, now=0)
-        if not step.parent and step.phase == "SUCCEEDED"
-    }
-    if not {ENTER, PROVE} <= set(ended):
+    proved = [step for step in steps(home.flyte, execution, now=0) if step.node == PROVE and not step.parent]
+    if not proved or proved[0].phase != "SUCCEEDED":
         return None
-
-    def output(node: str) -> LiteralMap:
-        identifier = NodeExecutionIdentifier(node_id=ended[node], execution_id=execution)
-        request = NodeExecutionGetDataRequest(id=identifier)
-        outputs: LiteralMap = home.flyte.call("GetNodeExecutionData", request).full_outputs
-        return outputs
-
+    identifier = NodeExecutionIdentifier(node_id=proved[0].id, execution_id=execution)
+    data = home.flyte.call("GetNodeExecutionData", NodeExecutionGetDataRequest(id=identifier))
     try:
-        return proof_of(output(ENTER), output(PROVE))
+        return value_of(data.full_outputs, "o0", Proof)
     except Unreadable:
         return None
-
-
-def proof_of(entered: LiteralMap, proved: LiteralMap) -> Proof:
-    """Read what a promotion has proved off the outputs of its nodes.
-
-    Raises:
-        Unreadable: they are not what those of a promotion are.
-    """
-    there = value_of(entered, "o0", _Entered)
-    found = value_of(proved, "o0", _Proved)
-    return Proof(passed=found.verdict.passed, stage=there.stage, version=found.version)
 
 
 def _generation(home: Home, activation: Activation) -> tuple[Generation | None, Activation | None]:

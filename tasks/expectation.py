@@ -68,18 +68,18 @@ def parse(text: str) -> Expectation:
 
 def _equality(operand: str) -> Judge:
     wanted = _literal(operand)
-    return lambda value: _equal(value, wanted)
+    return lambda value: equal(value, wanted)
 
 
 def _inequality(operand: str) -> Judge:
     unwanted = _literal(operand)
-    return lambda value: not _equal(value, unwanted)
+    return lambda value: not equal(value, unwanted)
 
 
 def _comparison(sign: str) -> Callable[[str], Judge]:
     def read(operand: str) -> Judge:
         bound = _number(operand)
-        return lambda value: _is_number(value) and _ORDER[sign](value, bound)
+        return lambda value: is_number(value) and _ORDER[sign](value, bound)
 
     return read
 
@@ -89,11 +89,11 @@ def _membership(operand: str) -> Judge:
         low, high = _number(bounds[1]), _number(bounds[2])
         if low > high:
             raise ValueError(f"`in {operand}` holds for no number, for its bounds are the wrong way round")
-        return lambda value: _is_number(value) and low <= value <= high
+        return lambda value: is_number(value) and low <= value <= high
     members = _literal(operand)
     if not isinstance(members, list):
         raise ValueError(f"`in {operand}` needs a list such as `[1, 2]` or a range such as `[0.4 .. 0.6]`")
-    return lambda value: any(_equal(value, member) for member in members)
+    return lambda value: any(equal(value, member) for member in members)
 
 
 def _search(operand: str) -> Judge:
@@ -115,7 +115,7 @@ def _nearness(operand: str) -> Judge:
         distance *= abs(middle) / 100
     # The slack is for decimal fractions: 0.6 counts as within 0.5 ± 0.1, as it reads.
     slack = 1e-9 * max(abs(middle), distance)
-    return lambda value: _is_number(value) and abs(value - middle) <= distance + slack
+    return lambda value: is_number(value) and abs(value - middle) <= distance + slack
 
 
 _READERS: dict[str, Callable[[str], Judge]] = {
@@ -145,16 +145,17 @@ def _number(text: str) -> float:
     return float(text)
 
 
-def _is_number(value: Value) -> TypeGuard[float]:
+def is_number(value: Value) -> TypeGuard[float]:
+    """Whether a value is a number that can be compared: no bool, and not NaN."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
 
 
-def _equal(value: Value, wanted: Value) -> bool:
+def equal(value: Value, wanted: Value) -> bool:
     """Compare by value, with bool apart from int, all the way down."""
     if isinstance(value, bool) or isinstance(wanted, bool):
         return value is wanted
     if isinstance(value, dict) and isinstance(wanted, dict):
-        return value.keys() == wanted.keys() and all(_equal(value[key], wanted[key]) for key in wanted)
+        return value.keys() == wanted.keys() and all(equal(value[key], wanted[key]) for key in wanted)
     if isinstance(value, list) and isinstance(wanted, list):
-        return len(value) == len(wanted) and all(map(_equal, value, wanted))
+        return len(value) == len(wanted) and all(map(equal, value, wanted))
     return value == wanted

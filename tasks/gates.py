@@ -49,6 +49,7 @@ class Asked:
     `stages` are those of the protected branch's policy, in their order. `flyte` is the stage's own Flyte;
     `home` is where the records are. `state` is what the stage runs now, `before` the state of the stage
     before it, None where it is the first one. `source` is the fetched revision, for ancestry.
+    `flyte_before` is the Flyte of the stage before; it may be left out where both are on the same one.
     """
 
     enrolment: Enrolment
@@ -63,6 +64,12 @@ class Asked:
     flyte: Flyte
     source: Source | None
     now: datetime
+    flyte_before: Flyte | None = None
+
+    @property
+    def sha(self) -> str:
+        """The commit that is to be promoted."""
+        return self.manifest.revision.sha
 
 
 class Gate(Protocol):

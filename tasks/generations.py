@@ -59,14 +59,13 @@ def launch_generation(
         raise _taken(activation, f"{name} was launched for something else") from error
 
 
-def follow_activation(home: Home, launched: Launched, *, timeout_s: float = 1800) -> Activated:
+def follow_activation(home: Home, name: str, *, timeout_s: float = 1800) -> Activated:
     """Wait for the end of a generation's execution, and return what it did.
 
     Raises:
         ActivationBroken: it did not succeed; the text ends with its own error.
         WaitTimedOut: it still runs; it goes on.
     """
-    name = launched.id.name
     ended = wait(
         lambda: home.execution(name),
         lambda execution: phase_of(execution) in ENDED,

@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, field_validator, model_validator
 from typing_extensions import Self
 
 from tasks import _values as v
-from tasks import expectation
+from tasks import expectation, windows
 from tasks._digests import json_digest
 from tasks._toml import Document, Invalid, parse, validate
 from tasks._types import Finding, Record
@@ -27,7 +28,13 @@ def _expectation(text: str) -> str:
     return text
 
 
+def _window(text: str) -> str:
+    windows.parse(text)
+    return text
+
+
 ExpectationText = Annotated[str, AfterValidator(_expectation)]
+WindowText = Annotated[v.Window, AfterValidator(_window)]
 
 
 class _Part(Record):
@@ -114,12 +121,22 @@ class Gates(_Part):
     """How long a release has to have been verified in the stage before."""
     approval: Approval = Approval()
     """Who has to approve."""
-    window: list[v.Window] = []
+    window: list[WindowText] = []
     """When promotions may happen; none is always."""
-    frozen: list[v.Window] = []
+    frozen: list[WindowText] = []
     """When they may not, whatever `window` says."""
     days: Annotated[dict[v.Day, Literal["open", "closed"]], v.TableSchema()] = {}
-    """Days of the calendar that `window` and `frozen` do not apply to, in the time zone that these name."""
+    """Days that `window` and `frozen` do not apply to, as the time zone of the first of these has them."""
+
+    @field_validator("days")
+    @classmethod
+    def _of_the_calendar(cls, days: dict[str, str]) -> dict[str, str]:
+        for day in days:
+            try:
+                date.fromisoformat(day)
+            except ValueError as error:
+                raise ValueError(f"{day} is no day of the calendar") from error
+        return days
 
 
 class Stage(_Part):

@@ -64,4 +64,5 @@ def stage_settings(stage: Stage) -> LaunchSettings:
         annotations=stage.annotations,
         env=stage.env,
         max_parallelism=stage.max_parallelism,
+        notify=stage.notify,
     )

@@ -61,6 +61,20 @@ def last_message(text: str) -> str:
     return " ".join(text.rpartition(_MESSAGE)[2].split())
 
 
+def broken_of(steps: Sequence[Step], *, message: str, remedy: str) -> tuple[Broken, Verdict]:
+    """Return the step that broke off and the verdict that this is; `message` is where no step has one."""
+    step = broken_step(steps)
+    broken = Broken(
+        step=step.node if step else "unknown",
+        code=step.error_code if step else "unknown",
+        message=step.error_message if step else message,
+    )
+    problem = last_message(broken.message) or "It gave no reason."
+    finding = Finding(where=broken.step, problem=problem[:2000], remedy=remedy)
+    summary = f"The step {broken.step} broke off."
+    return broken, Verdict(status=Status.FAILED, summary=summary, findings=[finding])
+
+
 def broken_report(
     steps: Sequence[Step],
     *,
@@ -74,22 +88,10 @@ def broken_report(
     versions: dict[str, str],
 ) -> Report:
     """Return the report of a preview that broke off; `message` is its error where no step has one."""
-    step = broken_step(steps)
-    broken = Broken(
-        step=step.node if step else "unknown",
-        code=step.error_code if step else "unknown",
-        message=step.error_message if step else message,
-    )
-    problem = last_message(broken.message) or "It gave no reason."
-    finding = Finding(
-        where=broken.step,
-        problem=problem[:2000],
-        remedy=f"Once that is mended, run it again with --attempt {attempt + 1}.",
-    )
+    remedy = f"Once that is mended, run it again with --attempt {attempt + 1}."
+    broken, verdict = broken_of(steps, message=message, remedy=remedy)
     return Report(
-        verdict=Verdict(
-            status=Status.FAILED, summary=f"The step {broken.step} broke off.", findings=[finding]
-        ),
+        verdict=verdict,
         target=target,
         repository=repository,
         sha=sha,

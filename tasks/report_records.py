@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from tasks._types import Finding, Record, Status, Verdict
 from tasks.bundle import CodeBundle
@@ -47,6 +48,7 @@ class Report(Record):
     smoke test to prove anything; where `broken` is there, nothing was found out.
     """
 
+    kind: Literal["preview"] = "preview"
     verdict: Verdict
     target: str
     repository: str

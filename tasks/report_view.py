@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from tasks._types import Status, Verdict
-from tasks._view import Cell, Fact, Section, Table, Text, Tone, View
-from tasks.diff import Change, EntityChange, EntityDiff
+from tasks._types import Status
+from tasks._view import Cell, Fact, Section, Text, Tone, View
 from tasks.image import ImageStep
 from tasks.plan import Build, Plan
 from tasks.registration import Registered
-from tasks.report_records import Report, Timing
-from tasks.smoke import SmokeReport, SmokeResult
-
-_ROWS = 100
-_TONES = {Status.PASSED: Tone.GOOD, Status.FAILED: Tone.BAD, Status.SKIPPED: Tone.MUTED}
-_PHASES = {"SUCCEEDED": Tone.GOOD, "FAILED": Tone.BAD, "TIMED_OUT": Tone.BAD, "ABORTED": Tone.BAD}
-_CHANGES = {Change.ADDED: Tone.GOOD, Change.REMOVED: Tone.WARN, Change.CHANGED: Tone.PLAIN}
+from tasks.report_records import Report
+from tasks.sections import (
+    ROWS,
+    TONES,
+    count,
+    diff_section,
+    fact,
+    size,
+    smoke_section,
+    step_section,
+    table,
+    timings_section,
+    versions_section,
+)
 
 
 def view_of(report: Report) -> View:
@@ -32,9 +36,9 @@ def view_of(report: Report) -> View:
             *([_plan(report.plan)] if report.plan else []),
             *([_image(report.image)] if report.image else []),
             *(_registered(report.registered) if report.registered else []),
-            *([_smoke(report.smoke)] if report.smoke else []),
-            *([_timings(report.timings)] if report.timings else []),
-            *_versions(report),
+            *([smoke_section(report.smoke)] if report.smoke else []),
+            *([timings_section(report.timings)] if report.timings else []),
+            *([versions_section(report.versions)] if report.versions else []),
         ],
     )
 
@@ -42,27 +46,27 @@ def view_of(report: Report) -> View:
 def _tone(report: Report) -> Tone:
     if report.broken is not None:
         return Tone.BAD
-    return Tone.WARN if report.verdict.status is Status.SKIPPED else _TONES[report.verdict.status]
+    return Tone.WARN if report.verdict.status is Status.SKIPPED else TONES[report.verdict.status]
 
 
 def _facts(report: Report) -> list[Fact]:
     facts = [
-        _fact("Target", report.target),
-        _fact("Repository", report.repository, code=True),
-        _fact("Revision", report.sha, code=True),
+        fact("Target", report.target),
+        fact("Repository", report.repository, code=True),
+        fact("Revision", report.sha, code=True),
     ]
     if report.commit is not None:
-        facts.append(_fact("Commit", f"{report.commit.subject} ({report.commit.author})"))
+        facts.append(fact("Commit", f"{report.commit.subject} ({report.commit.author})"))
     if report.pull_request:
-        facts.append(_fact("Pull request", str(report.pull_request)))
+        facts.append(fact("Pull request", str(report.pull_request)))
     where = report.execution
     name = f"{where.project}/{where.domain}/{where.name}"
     facts.append(Fact(label="Execution", value=Cell(text=name, href=where.url, code=True)))
     if report.attempt > 1:
-        facts.append(_fact("Attempt", str(report.attempt)))
+        facts.append(fact("Attempt", str(report.attempt)))
     if report.bundle is not None:
-        size = f"{report.bundle.digest} ({report.bundle.entries} files, {_size(report.bundle.size_bytes)})"
-        facts.append(_fact("Code bundle", size, code=True))
+        held = f"{report.bundle.entries} files, {size(report.bundle.size_bytes)}"
+        facts.append(fact("Code bundle", f"{report.bundle.digest} ({held})", code=True))
     return facts
 
 
@@ -74,7 +78,7 @@ def _broken(report: Report) -> list[Section]:
             title=f"The step {report.broken.step} broke off",
             tone=Tone.BAD,
             summary="It did not find out whether the revision is good. The error is shown as it came.",
-            facts=[_fact("Error code", report.broken.code, code=True)],
+            facts=[fact("Error code", report.broken.code, code=True)],
             texts=[Text(title="The error", body=report.broken.message)],
         )
     ]
@@ -84,12 +88,12 @@ def _plan(plan: Plan) -> Section:
     base = plan.base.sha or "nothing"
     build = isinstance(plan.decision, Build)
     facts = [
-        _fact("Compared with", f"{base} ({plan.base.because})"),
-        _fact("Image", "to be built" if build else "to be reused"),
-        _fact("Because", plan.decision.because),
-        _fact("Fingerprint of the image", plan.fingerprint, code=True),
+        fact("Compared with", f"{base} ({plan.base.because})"),
+        fact("Image", "to be built" if build else "to be reused"),
+        fact("Because", plan.decision.because),
+        fact("Fingerprint of the image", plan.fingerprint, code=True),
     ]
-    rows = [[Cell(text=one.path, code=True), Cell(text=one.change.value)] for one in plan.changed[:_ROWS]]
+    rows = [[Cell(text=one.path, code=True), Cell(text=one.change.value)] for one in plan.changed[:ROWS]]
     made_of = [
         [Cell(text=name, code=True), Cell(text=value, code=True)] for name, value in plan.ingredients.items()
     ]
@@ -99,8 +103,8 @@ def _plan(plan: Plan) -> Section:
         summary=_what_changes(plan),
         facts=facts,
         tables=[
-            *_table(["Path", "Changes"], rows, total=plan.changed_count),
-            *_table(["The image is made from", "Which is"], made_of),
+            *table(["Path", "Changes"], rows, total=plan.changed_count),
+            *table(["The image is made from", "Which is"], made_of),
         ],
     )
 
@@ -108,13 +112,13 @@ def _plan(plan: Plan) -> Section:
 def _what_changes(plan: Plan) -> str:
     if not plan.base.found:
         return "What it changes is not known, for there is nothing to compare it with."
-    return f"Changes {plan.change.value}: {_count(plan.changed_count, 'path')}."
+    return f"Changes {plan.change.value}: {count(plan.changed_count, 'path')}."
 
 
 def _image(step: ImageStep) -> Section:
-    facts = [_fact("Reference", step.image.reference, code=True), _fact("Because", step.because)]
+    facts = [fact("Reference", step.image.reference, code=True), fact("Because", step.because)]
     if step.size_bytes:
-        facts.append(_fact("Size", _size(step.size_bytes)))
+        facts.append(fact("Size", size(step.size_bytes)))
     return Section(
         title="Image",
         tone=Tone.GOOD,
@@ -124,116 +128,15 @@ def _image(step: ImageStep) -> Section:
 
 
 def _registered(done: Registered) -> list[Section]:
-    sections = [_step("Package", done.package), _step("Admission", done.admission)]
+    sections = [step_section("Package", done.package), step_section("Admission", done.admission)]
     facts = []
     if done.verdict.passed:
         facts = [
-            _fact("Where", f"{done.project}/{done.domain}"),
-            _fact("Version", done.version, code=True),
-            _fact("Registered now", str(len(done.created))),
-            _fact("Were there", str(len(done.existing))),
-            _fact("Took", f"{done.seconds:.1f} s"),
+            fact("Where", f"{done.project}/{done.domain}"),
+            fact("Version", done.version, code=True),
+            fact("Registered now", str(len(done.created))),
+            fact("Were there", str(len(done.existing))),
+            fact("Took", f"{done.seconds:.1f} s"),
         ]
-    sections.append(_step("Registration", done.verdict, facts=facts))
-    return [*sections, *([_diff(done.diff)] if done.diff is not None else [])]
-
-
-def _diff(diff: EntityDiff) -> Section:
-    rows = [
-        [
-            Cell(text=one.change.value, tone=Tone.BAD if one.breaking else _CHANGES[one.change]),
-            Cell(text=one.kind.value),
-            Cell(text=one.name, code=True),
-            Cell(text=_what(one)),
-        ]
-        for one in diff.changes
-    ]
-    breaking = len(diff.breaking)
-    alarm = f" {_count(breaking, 'change')} would break callers." if breaking else ""
-    return Section(
-        title="Changes of entities",
-        tone=Tone.WARN if breaking else Tone.PLAIN,
-        summary=f"Against {diff.project}/{diff.domain}: {len(diff.changes)} changed, "
-        f"{diff.unchanged} unchanged.{alarm}{' ' + diff.note if diff.note else ''}",
-        tables=_table(["Change", "Kind", "Name", "What"], rows),
-    )
-
-
-def _what(change: EntityChange) -> str:
-    broken = [f"breaks callers: {text}" for text in change.breaking]
-    rest = [text for text in change.details if text not in change.breaking]
-    return "; ".join([*broken, *rest]) or (f"against {change.against}" if change.against else "")
-
-
-def _smoke(smoke: SmokeReport) -> Section:
-    rows = [[*_result(one), Cell(text=f"{one.seconds:.1f} s")] for one in smoke.results]
-    columns = ["Test", "Result", "Outputs", "Execution", "Took"]
-    errors = [Text(title=f"{one.name}: its error", body=one.error) for one in smoke.results if one.error]
-    tone = Tone.WARN if smoke.untested else _TONES[smoke.verdict.status]
-    return Section(
-        title="Smoke tests",
-        tone=tone,
-        summary=smoke.verdict.summary,
-        tables=_table(columns, rows),
-        texts=errors,
-    )
-
-
-def _result(one: SmokeResult) -> list[Cell]:
-    compared = "; ".join(
-        f"{it.output} = {it.actual} ({'as' if it.passed else 'not'} expected: {it.expected})"
-        for it in one.comparisons
-    )
-    where = f"{one.project}/{one.domain}/{one.execution}" if one.execution else ""
-    return [
-        Cell(text=one.name),
-        Cell(text=one.phase.lower() or one.status.value, tone=_TONES[one.status]),
-        Cell(text=compared),
-        Cell(text=where, href=one.url, code=True),
-    ]
-
-
-def _step(title: str, verdict: Verdict, *, facts: Sequence[Fact] = ()) -> Section:
-    return Section(title=title, tone=_TONES[verdict.status], summary=verdict.summary, facts=facts)
-
-
-def _timings(timings: Sequence[Timing]) -> Section:
-    rows = [
-        [
-            Cell(text=f"{one.part_of} · {one.step}" if one.part_of else one.step),
-            Cell(text=one.phase.lower(), tone=_PHASES.get(one.phase, Tone.PLAIN)),
-            Cell(text="unknown" if one.seconds is None else f"{one.seconds:.1f} s"),
-        ]
-        for one in timings
-    ]
-    return Section(title="Steps", tone=Tone.PLAIN, summary="", tables=_table(["Step", "Phase", "Took"], rows))
-
-
-def _versions(report: Report) -> list[Section]:
-    if not report.versions:
-        return []
-    facts = [_fact(name, version, code=True) for name, version in report.versions.items()]
-    return [Section(title="Versions", tone=Tone.PLAIN, summary="", facts=facts)]
-
-
-def _fact(label: str, value: str, *, code: bool = False) -> Fact:
-    return Fact(label=label, value=Cell(text=value, code=code))
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[Cell]], *, total: int = 0) -> list[Table]:
-    if not rows:
-        return []
-    return [Table(columns=columns, rows=rows[:_ROWS], more=max(total, len(rows)) - len(rows[:_ROWS]))]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _size(size: int) -> str:
-    number = float(size)
-    for unit in ("B", "KiB", "MiB"):
-        if number < 1024:
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1024
-    return f"{number:.1f} GiB"
+    sections.append(step_section("Registration", done.verdict, facts=facts))
+    return [*sections, *([diff_section(done.diff)] if done.diff is not None else [])]

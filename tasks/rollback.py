@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-from flytekit import Resources, task
+from flytekit import Resources, current_context, task
 from flytekit.configuration import Config
 
 from tasks._enrolment import Enrolment
@@ -13,7 +13,8 @@ from tasks._home import Home
 from tasks._launch import Launched
 from tasks._own import home_of, own_execution
 from tasks._settings import read_settings
-from tasks.activation import carry_out, stage_flyte
+from tasks._stage_flyte import STAGE_SECRETS, open_stage, read_stage_credentials
+from tasks.activation import carry_out
 from tasks.converge import Activated
 from tasks.generations import follow_activation, launch_generation, phase_of
 from tasks.going_back import destination
@@ -54,10 +55,19 @@ def was_verified(home: Home, generation: Generation) -> bool:
         return False
 
 
-def plan_rollback(home: Home, stage: str, *, to: str, reason: str, asked_by: str = "") -> Activation:
+def plan_rollback(
+    home: Home,
+    stage: str,
+    *,
+    to: str,
+    reason: str,
+    asked_by: str = "",
+    credentials: Mapping[str, Mapping[str, str]] | None = None,
+) -> Activation:
     """Return the generation that brings a stage back to `to`, as the records and what is ACTIVE are now.
 
-    `asked_by` is the execution that asks for it; empty for a person.
+    `asked_by` is the execution that asks for it; empty for a person. `credentials` are those for other
+    Flytes, by endpoint.
 
     Raises:
         BadUsage: there is no reason.
@@ -73,7 +83,7 @@ def plan_rollback(home: Home, stage: str, *, to: str, reason: str, asked_by: str
     goal = destination(history, to, lambda one: was_verified(home, one))
     wanted, last = record_of(home, goal), record_of(home, history[0])
     _, following = newest(home, stage)
-    with stage_flyte(home, wanted.endpoint) as flyte:
+    with open_stage(wanted.endpoint, home.flyte, credentials or {}) as flyte:
         active = active_plans(flyte, wanted.project, wanted.domain)
     return rollback_of(wanted, last, active, generation=following, reason=reason.strip(), asked_by=asked_by)
 
@@ -125,7 +135,15 @@ def launch_rollback(home: Home, activation: Activation, to: str) -> Launched:
     return launch_generation(home, activation, home.plan("rollback"), inputs)
 
 
-def launch_or_find(home: Home, stage: str, *, to: str, reason: str, asked_by: str) -> Launched:
+def launch_or_find(
+    home: Home,
+    stage: str,
+    *,
+    to: str,
+    reason: str,
+    asked_by: str,
+    credentials: Mapping[str, Mapping[str, str]] | None = None,
+) -> Launched:
     """Launch a rollback for the execution `asked_by`, or find the one that an earlier try of it launched.
 
     Raises:
@@ -134,7 +152,8 @@ def launch_or_find(home: Home, stage: str, *, to: str, reason: str, asked_by: st
     last, _ = newest(home, stage)
     if last is not None and last.cause is Cause.ROLLBACK and last.asked_by == asked_by:
         return Launched(id=home.identifier(last.execution), attached=True)
-    return launch_rollback(home, plan_rollback(home, stage, to=to, reason=reason, asked_by=asked_by), to)
+    planned = plan_rollback(home, stage, to=to, reason=reason, asked_by=asked_by, credentials=credentials)
+    return launch_rollback(home, planned, to)
 
 
 def check_inputs(home: Home, activation: Activation, *, stage: str, to: str, reason: str) -> None:
@@ -158,13 +177,23 @@ def check_inputs(home: Home, activation: Activation, *, stage: str, to: str, rea
         )
 
 
-@task(requests=Resources(cpu="100m", mem="300Mi"), limits=Resources(cpu="1", mem="600Mi"), retries=3)
+@task(
+    requests=Resources(cpu="100m", mem="300Mi"),
+    limits=Resources(cpu="1", mem="600Mi"),
+    secret_requests=STAGE_SECRETS,
+    retries=3,
+)
 def roll_back(enrolment: Enrolment, stage: str, to: str, reason: str, activation: Activation) -> Activated:
     """Bring the stage back, or launch and follow the generation that does, where this is none."""
     settings = read_settings(os.environ)
+    credentials = read_stage_credentials(current_context().secrets)
     with connect(Config.auto(), timeout_s=settings.rpc_timeout_s) as flyte:
         home, own = home_of(flyte, enrolment.name), own_execution().name
         if activation.generation < 0:
-            return follow_activation(home, launch_or_find(home, stage, to=to, reason=reason, asked_by=own))
+            launched = launch_or_find(
+                home, stage, to=to, reason=reason, asked_by=own, credentials=credentials
+            )
+            return follow_activation(home, launched.id.name)
         check_inputs(home, activation, stage=stage, to=to, reason=reason)
-        return carry_out(home, activation, enrolment, own)
+        with open_stage(activation.endpoint, flyte, credentials) as there:
+            return carry_out(home, there, activation, enrolment, own)

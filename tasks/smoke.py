@@ -36,7 +36,7 @@ from tasks._wait import wait
 from tasks.policy import SmokeTest
 from tasks.prepare import Prepared
 from tasks.registration import Registered
-from tasks.smoke_case import SmokePlace, judge, names_of, request_of
+from tasks.smoke_case import SmokePlace, judge, kept_values, names_of, request_of
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,8 @@ class SmokeResult(Record):
     seconds: float = 0
     comparisons: list[Comparison] = []
     error: str = ""
+    values: dict[str, str] = {}
+    """What came out, of the outputs that are compared with another version's: see `kept_values`."""
 
 
 class SmokeReport(Record):
@@ -212,12 +214,14 @@ def _follow(
         return started.model_copy(update={"phase": "TIMED_OUT", "error": error.problem})
     if ended.closure.phase != WorkflowExecution.SUCCEEDED:
         return started.model_copy(update={"phase": _phase(ended), "error": _error(ended)})
-    comparisons = [Comparison(**asdict(one)) for one in judge(test.expect, _outputs(flyte, execution))]
+    outputs = _outputs(flyte, execution)
+    comparisons = [Comparison(**asdict(one)) for one in judge(test.expect, outputs)]
     passed = all(one.passed for one in comparisons)
     return started.model_copy(
         update={
             "phase": _phase(ended),
             "comparisons": comparisons,
+            "values": kept_values(test.no_regression, outputs),
             "status": Status.PASSED if passed else Status.FAILED,
         }
     )

@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flyteidl.admin.common_pb2 import Labels
 from flyteidl.admin.execution_pb2 import ExecutionCreateRequest, ExecutionMetadata, ExecutionSpec
 from flyteidl.admin.launch_plan_pb2 import LaunchPlan
-from flyteidl.core.literals_pb2 import LiteralMap
+from flyteidl.core.literals_pb2 import Literal, LiteralMap
 
 from tasks import expectation
 from tasks._literals import Mismatch, Value, to_literal, to_value
 from tasks.policy import SmokeTest
 
 _SHOWN = 200
+_KEPT = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
 class SmokePlace:
     """Where and as what smoke tests run: exactly one version, in one project and domain.
 
-    `attempt` tells one preview's tests from those of the next attempt at it. `labels` come on top of the
-    launch plan's own, and are for finding the executions again.
+    `attempt` tells one preview's tests from those of the next attempt at it, `round` several runs in one.
+    `labels` come on top of the launch plan's own, and are for finding the executions again.
     """
 
     project: str
     domain: str
     version: str
     attempt: int = 1
+    round: str = ""
     service_account: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -47,7 +49,8 @@ def names_of(tests: Sequence[SmokeTest]) -> list[str]:
 def execution_name(name: str, test: SmokeTest, place: SmokePlace) -> str:
     """Return the one name of this test's execution: asked for again, Flyte has it already."""
     asked = json.dumps(
-        [name, test.inputs, place.project, place.domain, place.version, place.attempt], sort_keys=True
+        [name, test.inputs, place.project, place.domain, place.version, place.attempt, place.round],
+        sort_keys=True,
     )
     last = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in test.launch_plan)
     readable = last.rpartition("-")[2].lower()[:20]
@@ -125,6 +128,34 @@ def judge(expected: Mapping[str, str], outputs: LiteralMap) -> list[Judged]:
         passed = expectation.parse(text).holds(value)
         judged.append(Judged(output=name, expected=text, actual=shown(value), passed=passed))
     return judged
+
+
+def kept_values(names: Iterable[str], outputs: LiteralMap) -> dict[str, str]:
+    """Return outputs as JSON, to be compared with those of another version; a long one as its digest.
+
+    What is not there, and what is a file or a table, and so has another place each time, is left out.
+    """
+    kept = {}
+    for name in names:
+        if name in outputs.literals and _has_a_value(outputs.literals[name]):
+            text = json.dumps(to_value(outputs.literals[name]), sort_keys=True, default=str)
+            long = len(text) > _KEPT
+            kept[name] = json.dumps(f"sha256:{hashlib.sha256(text.encode()).hexdigest()}") if long else text
+    return kept
+
+
+def _has_a_value(literal: Literal) -> bool:
+    """Whether a literal says all of itself; a list or map does where all of its members do."""
+    chosen = literal.WhichOneof("value")
+    if chosen == "collection":
+        return all(map(_has_a_value, literal.collection.literals))
+    if chosen == "map":
+        return all(map(_has_a_value, literal.map.literals.values()))
+    if chosen != "scalar":
+        return False
+    if literal.scalar.WhichOneof("value") == "union":
+        return _has_a_value(literal.scalar.union.value)
+    return literal.scalar.WhichOneof("value") not in {"blob", "structured_dataset", "schema"}
 
 
 def shown(value: Value) -> str:

@@ -78,7 +78,7 @@ HOLD = Flow(
     defaults={"hold": True},
 )
 NIGHTLY = Flow(name="nightly", workflow="workflows.nightly.nightly", required=("kickoff",), kickoff="kickoff")
-FLOWS = (PREVIEW, ACTIVATE, ROLLBACK)
+FLOWS = (PREVIEW, RELEASE, PROMOTE, ACTIVATE, ROLLBACK, APPROVE, HOLD)
 """The flows of a target; the preview comes first, for its plan is the one that says who is enrolled."""
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import click
 
-from scripts.options import examples, json_option
+from scripts.options import Command, examples, json_option
 from tasks._builder import StoredImage
 from tasks._venv_store import Reference, VenvStore
 
@@ -24,6 +25,40 @@ def default_root() -> Path:
     return Path(data) / "taxiway" / "sandbox" / "images"
 
 
+def store_options(variable: str | None = None) -> Callable[[Command], Command]:
+    """Return a decorator that adds the options that say which images; `variable` says so, too."""
+    state = click.option("--state", type=click.Path(path_type=Path), help="The state folder of a sandbox.")
+    root = click.option(
+        "--image-root",
+        type=click.Path(path_type=Path),
+        envvar=variable,
+        help="The folder of the images; left out, that of the sandbox.",
+    )
+    return lambda command: state(root(command))
+
+
+def subcommand(name: str, *shown: str) -> Callable[[Callable[..., None]], click.Command]:
+    """Return a decorator for a subcommand of `taxiway image`, whose first argument is the store.
+
+    The store is the one that its own options name, else the group's.
+    """
+
+    def decorate(run: Callable[..., None]) -> click.Command:
+        @functools.wraps(run)
+        def with_store(*, state: Path | None, image_root: Path | None, **options: Any) -> None:
+            root = chosen_root(state, image_root)
+            run(VenvStore(root=root) if root else click.get_current_context().obj, **options)
+
+        return command.command(name, epilog=examples(*shown))(store_options()(json_option(with_store)))
+
+    return decorate
+
+
+def chosen_root(state: Path | None, image_root: Path | None) -> Path | None:
+    """Return the folder of the images that the options name, if they name one."""
+    return state / "images" if state else image_root
+
+
 @click.group(
     "image",
     short_help="List, add and prune images.",
@@ -33,23 +68,14 @@ def default_root() -> Path:
         "taxiway image prune --keep-days 7 --delete",
     ),
 )
-@click.option("--state", type=click.Path(path_type=Path), help="The state folder of a sandbox.")
-@click.option(
-    "--image-root",
-    type=click.Path(path_type=Path),
-    envvar="TAXIWAY_IMAGE_ROOT",
-    help="The folder of the images; left out, that of the sandbox.",
-)
+@store_options("TAXIWAY_IMAGE_ROOT")
 @click.pass_context
 def command(ctx: click.Context, state: Path | None, image_root: Path | None) -> None:
     """List, add and prune the images that are virtual environments of this machine."""
-    root = state / "images" if state else image_root or default_root()
-    ctx.obj = VenvStore(root=root)
+    ctx.obj = VenvStore(root=chosen_root(state, image_root) or default_root())
 
 
-@command.command("list", epilog=examples("taxiway image list --json"))
-@json_option
-@click.pass_obj
+@subcommand("list", "taxiway image list --json")
 def list_images(store: VenvStore, as_json: bool) -> None:
     """List the images that were built, the last used first, and the references that were added."""
     images, references = store.images(), store.references()
@@ -68,14 +94,12 @@ def list_images(store: VenvStore, as_json: bool) -> None:
         click.echo(f"No images in {store.root}", err=True)
 
 
-@command.command("add", epilog=examples("taxiway image add fraud:dev --prefix ~/fraud/.venv --env MODE=test"))
+@subcommand("add", "taxiway image add fraud:dev --prefix ~/fraud/.venv --env MODE=test")
 @click.argument("reference")
 @click.option("--prefix", type=click.Path(path_type=Path), required=True, help="The environment's folder.")
 @click.option(
     "--env", "variables", multiple=True, metavar="KEY=VALUE", help="A variable that the image sets."
 )
-@json_option
-@click.pass_obj
 def add(store: VenvStore, reference: str, prefix: Path, variables: Sequence[str], as_json: bool) -> None:
     """Give REFERENCE, as workflows name it, to a Python environment that exists on this machine."""
     env = dict(_pair(text) for text in variables)
@@ -83,7 +107,7 @@ def add(store: VenvStore, reference: str, prefix: Path, variables: Sequence[str]
     click.echo(json.dumps(_named(added)) if as_json else f"{reference} is {added.prefix}")
 
 
-@command.command("prune", epilog=examples("taxiway image prune --keep-days 7 --delete"))
+@subcommand("prune", "taxiway image prune --keep-days 7 --delete")
 @click.option(
     "--keep-days",
     type=click.FloatRange(min=0),
@@ -92,8 +116,6 @@ def add(store: VenvStore, reference: str, prefix: Path, variables: Sequence[str]
     help="Keep what was used since.",
 )
 @click.option("--dry-run/--delete", default=True, show_default=True, help="Only say what would go, or do it.")
-@json_option
-@click.pass_obj
 def prune(store: VenvStore, keep_days: float, dry_run: bool, as_json: bool) -> None:
     """Remove the images that nothing asked for in so many days. One that is being built always stays."""
     now = datetime.now(timezone.utc)

@@ -12,7 +12,7 @@ from scripts.enrolments import find_enrolled
 from scripts.options import examples, flyte_options, json_option
 from tasks._errors import BadUsage
 from tasks._home import Home
-from tasks.activation import stage_flyte
+from tasks._stage_flyte import open_stage
 from tasks.adoption import adoption_of
 from tasks.generations import follow_activation, launch_activation
 from tasks.stage_state import active_plans, newest
@@ -70,7 +70,7 @@ def command(
                 f"Stage {stage} of {target} has generation {last.number} already ({last.execution}).",
                 remedy="With --again what is ACTIVE now becomes another one.",
             )
-        with stage_flyte(home, stage_endpoint) as there:
+        with open_stage(stage_endpoint, flyte, {}) as there:
             active = active_plans(there, stage_project, stage_domain)
         adopted = adoption_of(
             active,
@@ -84,7 +84,7 @@ def command(
             reason=reason,
         )
         launched = launch_activation(home, adopted)
-        follow_activation(home, launched, timeout_s=timeout)
+        follow_activation(home, launched.id.name, timeout_s=timeout)
     if as_json:
         named = {"execution": launched.id.name, "activation": adopted.model_dump(mode="json")}
         click.echo(json.dumps(named))

@@ -10,9 +10,10 @@ from scripts.connection import SANDBOX_IMAGE, flyte_at, is_sandbox
 from scripts.enrolling import ALLOW_FILE_URLS
 from scripts.installing import Installed, Installing, install
 from scripts.options import examples, flyte_options, json_option
-from scripts.own import Placement, quantity
+from scripts.own import Placement
 from tasks._errors import BadUsage
 from tasks._flyte import Flyte
+from tasks._quantities import quantity
 from tasks._settings import read_settings
 
 

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from scripts import follow
-from scripts.cli import FAILED, FAULT, PASSED
 from scripts.connection import flyte_at, is_sandbox
+from scripts.ending import follow_to_end, say_ended, say_started
 from scripts.enrolments import Enrolled, find_enrolled
 from scripts.launches import Asked, launch
 from scripts.options import examples, flyte_options, json_option
-from scripts.reports import Outcome, outcome_of, where_to_look
 from scripts.trial import enrol_trial, is_url
 from tasks._errors import BadUsage
 from tasks._flyte import Flyte
-from tasks._launch import Launched
 from tasks.source import checked_sha
-
-_PATIENCE_S = 120
-"""How long a Flyte may be away while an execution is followed, which goes on without us."""
-_HOW_TO_GO_ON = (
-    "Follow it again with the same command; "
-    "end it with `flytectl delete execution {it.name} -p {it.project} -d {it.domain}`."
-)
 
 
 @click.command(
@@ -64,11 +52,8 @@ def command(
         enrolled = _target(flyte, project, domain, target)
         launched = launch(flyte, enrolled, asked)
         if not wait:
-            _say_started(launched, target=target, sha=sha, as_json=as_json)
-            return PASSED
-        outcome = _follow(flyte, launched, timeout=timeout)
-    _say_outcome(outcome, as_json=as_json)
-    return {True: PASSED, False: FAILED, None: FAULT}[outcome.passed]
+            return say_started(launched, as_json=as_json)
+        return say_ended(follow_to_end(flyte, launched, timeout=timeout), as_json=as_json)
 
 
 def _target(flyte: Flyte, project: str, domain: str, target: str) -> Enrolled:
@@ -80,29 +65,3 @@ def _target(flyte: Flyte, project: str, domain: str, target: str) -> Enrolled:
             remedy="Enrol the repository first: `taxiway enroll URL --name TARGET`.",
         )
     return enrol_trial(flyte, project, domain, target)
-
-
-def _follow(flyte: Flyte, launched: Launched, *, timeout: float) -> Outcome:
-    if launched.attached:
-        click.echo(f"{launched.id.name} was launched before; attached to it.", err=True)
-    try:
-        with follow.display() as show:
-            patient = flyte.hurried(timeout_s=30, patience_s=_PATIENCE_S)
-            state = follow.follow(patient, launched.id, show, timeout_s=timeout)
-    except KeyboardInterrupt:
-        click.echo(f"\nIt goes on running. {_HOW_TO_GO_ON.format(it=launched.id)}", err=True)
-        raise click.Abort from None
-    return outcome_of(flyte, state)
-
-
-def _say_started(launched: Launched, *, target: str, sha: str, as_json: bool) -> None:
-    if as_json:
-        identity = {"project": launched.id.project, "domain": launched.id.domain, "name": launched.id.name}
-        click.echo(json.dumps({"execution": identity, "attached": launched.attached}))
-        return
-    click.echo(launched.id.name)
-    click.echo(where_to_look(launched.id), err=True)
-
-
-def _say_outcome(outcome: Outcome, *, as_json: bool) -> None:
-    click.echo(json.dumps(outcome.as_json()) if as_json else outcome.text())

@@ -12,16 +12,14 @@ from flyteidl.core.identifier_pb2 import WorkflowExecutionIdentifier
 
 from scripts.connection import flyte_at
 from scripts.options import examples, flyte_options, json_option
-from scripts.reports import as_document, read_report
+from scripts.reports import AnyReport, as_document, read_report, shown
 from tasks._executions import progress
 from tasks._render import to_html, to_markdown, to_page
-from tasks.report_records import Report
-from tasks.report_view import view_of
 
 
 @click.command(
     "report",
-    short_help="Show the report of a preview.",
+    short_help="Show the report of a preview, release or promotion.",
     epilog=examples("taxiway report preview-fraud-4f0c1d2-0123456789 --open"),
 )
 @click.argument("execution")
@@ -40,7 +38,10 @@ def command(
     domain: str,
     as_json: bool,
 ) -> None:
-    """Show the report of the EXECUTION of a preview. It comes from Flyte alone: from the execution's deck."""
+    """Show the report of an EXECUTION: of a preview, a release or a promotion.
+
+    It comes from Flyte alone: from the execution's deck.
+    """
     del markdown
     identifier = WorkflowExecutionIdentifier(project=project, domain=domain, name=execution)
     with flyte_at(config_file) as flyte:
@@ -55,9 +56,9 @@ def command(
     if as_json:
         click.echo(as_document(report))
     elif not html:
-        click.echo(to_markdown(view_of(report)))
+        click.echo(to_markdown(shown(report)))
 
 
-def page_of(report: Report) -> str:
+def page_of(report: AnyReport) -> str:
     """Return a report as a page of its own."""
-    return to_page(to_html(view_of(report), report.model_dump_json()), title=f"Taxiway: {report.headline}")
+    return to_page(to_html(shown(report), report.model_dump_json()), title=f"Taxiway: {report.headline}")

@@ -16,8 +16,8 @@ from scripts.pending import Pending, folder, record, send_all
 from tasks._flyte import Flyte
 from tasks._home import Home
 from tasks._launch import Launched
+from tasks._stage_flyte import open_stage
 from tasks._typed import value_of
-from tasks.activation import stage_flyte
 from tasks.converge import Activated, converge
 from tasks.generations import OUTPUT
 from tasks.rollback import history_of, launch_rollback, plan_rollback
@@ -89,7 +89,7 @@ def command(
 
 def _directly(home: Home, planned: Activation, to: str, *, as_json: bool) -> int:
     last = record_of(home, history_of(home, planned.stage)[0])
-    with stage_flyte(home, planned.endpoint) as flyte:
+    with open_stage(planned.endpoint, home.flyte, {}) as flyte:
         done = converge(flyte, planned, {*last.before, *last.after})
     pending = Pending(
         endpoint=home.flyte.endpoint, project=home.project, domain=home.domain, to=to, activation=planned

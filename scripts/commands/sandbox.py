@@ -18,6 +18,7 @@ import click
 import psutil
 
 from scripts.options import examples
+from scripts.sandbox.caller import BadHeader, PrincipalHeader
 from scripts.sandbox.state import StateFolder, StateInUse, Status
 
 _START_TIMEOUT_S = 60.0
@@ -31,6 +32,13 @@ _state_option = click.option(
     default=None,
     help="The folder that the sandbox keeps everything in; left out, one below your data folder.",
 )
+
+
+def _header(context: click.Context, parameter: click.Parameter, name: str | None) -> PrincipalHeader:
+    try:
+        return PrincipalHeader() if name is None else PrincipalHeader.named(name)
+    except BadHeader as error:
+        raise click.BadParameter(f"{error}.") from error
 
 
 @click.group(
@@ -57,6 +65,12 @@ def command() -> None:
     default=None,
     help="A folder with the secrets of tasks: <group>/<key>.",
 )
+@click.option(
+    "--principal-header",
+    metavar="NAME",
+    callback=_header,
+    help="Believe this header of a call: its value is the principal. Left out, nobody is known.",
+)
 @click.option("--foreground/--background", default=False, help="Stay until interrupted.")
 @click.option("--json", "as_json", is_flag=True, help="Print what `status --json` prints.")
 @_state_option
@@ -65,6 +79,7 @@ def start(
     port: int,
     http_port: int | None,
     secrets: Path | None,
+    principal_header: PrincipalHeader,
     foreground: bool,
     as_json: bool,
     state: Path | None,
@@ -78,11 +93,12 @@ def start(
         _show(running, as_json=as_json)
         return
     if foreground:
-        _serve(folder, host, port, http_port, secrets, as_json=as_json)
+        _serve(folder, host, port, http_port, secrets, principal_header, as_json=as_json)
         return
     words = ["--host", host, "--port", str(port)]
     words += [] if http_port is None else ["--http-port", str(http_port)]
     words += [] if secrets is None else ["--secrets", str(secrets.resolve())]
+    words += ["--principal-header", principal_header.name] if principal_header.name else []
     _show(_start_in_background(folder, words), as_json=as_json)
 
 
@@ -161,7 +177,14 @@ def _folder(state: Path | None) -> StateFolder:
 
 
 def _serve(
-    folder: StateFolder, host: str, port: int, http_port: int | None, secrets: Path | None, *, as_json: bool
+    folder: StateFolder,
+    host: str,
+    port: int,
+    http_port: int | None,
+    secrets: Path | None,
+    principal: PrincipalHeader,
+    *,
+    as_json: bool,
 ) -> None:
     """Run the sandbox in this process until it is told to stop."""
     from scripts.sandbox.http_server import PortInUse
@@ -180,6 +203,7 @@ def _serve(
         http_port=http_port,
         secrets=None if secrets is None else secrets.resolve(),
         environ=dict(os.environ),
+        principal=principal,
     )
     try:
         with folder.locked():

@@ -19,7 +19,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from grpc_status import rpc_status
 
-from scripts.sandbox.caller import Caller
+from scripts.sandbox.caller import Caller, PrincipalHeader
 from scripts.sandbox.errors import FlyteError, Unimplemented
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     identity_pb2.DESCRIPTOR.services_by_name["IdentityService"],
     auth_pb2.DESCRIPTOR.services_by_name["AuthMetadataService"],
 )
+NOBODY = PrincipalHeader()
 MAX_MESSAGE_BYTES = 3 * 1024 * 1024
 """The longest text of an error; flyteadmin cuts it there to stay below gRPC's 4 MiB."""
 _CUT = "\n\n... [diff truncated — exceeded gRPC max message size]"
@@ -38,23 +39,30 @@ _CUT = "\n\n... [diff truncated — exceeded gRPC max message size]"
 Answer = Callable[[Any, Caller], Message]
 
 
-def handlers(servicers: Sequence[object]) -> Iterable[grpc.GenericRpcHandler]:
-    """Return the handlers of all of Flyte's services, answered by `servicers`."""
-    return [_service(service, servicers) for service in SERVICES]
+def handlers(
+    servicers: Sequence[object], principal: PrincipalHeader = NOBODY
+) -> Iterable[grpc.GenericRpcHandler]:
+    """Return the handlers of all of Flyte's services, answered by `servicers`; `principal` says who calls."""
+    return [_service(service, servicers, principal) for service in SERVICES]
 
 
-def _service(service: ServiceDescriptor, servicers: Sequence[object]) -> grpc.GenericRpcHandler:
-    methods = {method.name: _method(method, servicers) for method in service.methods}
+def _service(
+    service: ServiceDescriptor, servicers: Sequence[object], principal: PrincipalHeader
+) -> grpc.GenericRpcHandler:
+    methods = {method.name: _method(method, servicers, principal) for method in service.methods}
     return grpc.method_handlers_generic_handler(service.full_name, methods)
 
 
-def _method(method: MethodDescriptor, servicers: Sequence[object]) -> grpc.RpcMethodHandler[Any, Any]:
+def _method(
+    method: MethodDescriptor, servicers: Sequence[object], principal: PrincipalHeader
+) -> grpc.RpcMethodHandler[Any, Any]:
     answer = _answer(method.name, servicers)
     kind: type[Message] = GetMessageClass(method.input_type)
 
     def handle(raw: bytes, context: grpc.ServicerContext) -> bytes:
         try:
-            return bytes(answer(kind.FromString(raw), Caller()).SerializeToString())
+            caller = principal.caller(context.invocation_metadata())
+            return bytes(answer(kind.FromString(raw), caller).SerializeToString())
         except FlyteError as error:
             _refuse(context, error)
         except Exception as error:

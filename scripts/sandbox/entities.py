@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Callable
 from typing import TypeVar
 
 from flyteidl.admin.launch_plan_pb2 import ACTIVE, INACTIVE, LaunchPlan, LaunchPlanCreateRequest
@@ -33,8 +34,9 @@ from scripts.sandbox.errors import AlreadyExists, FlyteError, InvalidArgument, N
 from scripts.sandbox.gotext import message_text
 from scripts.sandbox.identifiers import check_identifier
 from scripts.sandbox.limits import MAX_NODES
-from scripts.sandbox.plan_checks import check_plan
+from scripts.sandbox.plan_checks import check_can_tick, check_plan
 from scripts.sandbox.projects import Projects
+from scripts.sandbox.schedule_table import ScheduleTable
 from scripts.sandbox.task_checks import check_template, platform_limits
 
 _KINDS = {TASK: "task", WORKFLOW: "workflow", LAUNCH_PLAN: "launch plan"}
@@ -43,12 +45,14 @@ M = TypeVar("M", Task, Workflow, LaunchPlan)
 
 
 class Entities:
-    """What is registered in one sandbox."""
+    """What is registered in one sandbox. `wake` is called whenever a launch plan's state has changed."""
 
     def __init__(self, db: Database, projects: Projects, attributes: Attributes) -> None:
         self._db = db
         self._projects = projects
         self._attributes = attributes
+        self._schedules = ScheduleTable(db)
+        self.wake: Callable[[], None] = lambda: None
 
     def register_task(self, request: TaskCreateRequest) -> None:
         """Add a version of a task.
@@ -155,7 +159,7 @@ class Entities:
 
         Raises:
             NotFound: there is none of this id.
-            InvalidArgument: no such state, or an incomplete id to deactivate.
+            InvalidArgument: no such state, an incomplete id to deactivate, or a schedule that cannot tick.
         """
         if state not in (ACTIVE, INACTIVE):
             raise InvalidArgument(
@@ -164,12 +168,19 @@ class Entities:
         if state == INACTIVE:
             check_identifier(id_, LAUNCH_PLAN)
         with self._db.transaction():
-            row = self._row(id_, LAUNCH_PLAN)
-            plan = {field: row[field] for field in ("project", "domain", "name", "version")}
-            changed_at = to_text(now())
-            if state == ACTIVE:
-                self._db.write("deactivate_launch_plans", updated_at=changed_at, **plan)
-            self._db.write("set_launch_plan_state", state=state, updated_at=changed_at, **plan)
+            self._set_state(self.launch_plan(id_), state)
+        self.wake()
+
+    def _set_state(self, plan: LaunchPlan, state: int) -> None:
+        fields = {field: getattr(plan.id, field) for field in ("project", "domain", "name", "version")}
+        at = now()
+        if state == ACTIVE:
+            check_can_tick(plan.spec.entity_metadata.schedule)
+            self._db.write("deactivate_launch_plans", updated_at=to_text(at), **fields)
+            self._schedules.activated(plan, at)
+        else:
+            self._schedules.deactivated(plan.id, at)
+        self._db.write("set_launch_plan_state", state=state, updated_at=to_text(at), **fields)
 
     def _row(self, id_: Identifier, kind: ResourceType.ValueType) -> sqlite3.Row:
         fields = {field: getattr(id_, field) for field in ("project", "domain", "name", "version")}

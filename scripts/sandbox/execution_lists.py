@@ -46,7 +46,6 @@ _EXECUTION_COLUMNS = {
     "execution_project": "executions.project",
     "execution_domain": "executions.domain",
     "execution_name": "executions.name",
-    "name": "executions.name",
     "phase": "executions.phase",
     "mode": "executions.mode",
     "state": "executions.state",

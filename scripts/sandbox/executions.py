@@ -159,9 +159,12 @@ class Executions:
         )
 
     def _insert_tags(self, execution: Execution) -> None:
-        tags = {**execution.spec.labels.values, **dict.fromkeys(execution.spec.tags, "")}
-        for key, value in tags.items():
-            id_ = execution.id
+        """Keep labels and tags as flyteadmin does, in one table: a label is found by its key as a tag is."""
+        id_ = execution.id
+        for key, value in {
+            *execution.spec.labels.values.items(),
+            *((tag, "") for tag in execution.spec.tags),
+        }:
             self._db.write(
                 "insert_execution_tag",
                 project=id_.project,

@@ -1,7 +1,7 @@
-"""How propeller names things: unique node ids, attempts (pods), child executions.
+"""How Flyte names things: unique node ids, attempts (pods), child and scheduled executions.
 
 Source: flyteplugins `pluginmachinery/encoding/encoder.go`, flytepropeller `nodes/common/utils.go` and
-`nodes/subworkflow/util.go`.
+`nodes/subworkflow/util.go`, flyteadmin `scheduler/identifier/identifier.go`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import base64
 import secrets
 import string
 from dataclasses import dataclass
+from datetime import datetime
 
 MAX_NODE_ID = 20
 MAX_ATTEMPT_NAME = 50
@@ -42,6 +43,14 @@ def fnv1a(text: str, *, bits: int) -> bytes:
     return value.to_bytes(bits // 8, "big")
 
 
+def fnv1(text: str) -> bytes:
+    """Return the FNV-1 hash of `text` in 64 bits, big-endian; it multiplies first, FNV-1a last."""
+    value = 0xCBF29CE484222325
+    for byte in text.encode():
+        value = (value * 0x100000001B3) % (1 << 64) ^ byte
+    return value.to_bytes(8, "big")
+
+
 def fixed_length(parts: list[str], *, limit: int, bits: int = 32) -> str:
     """Join the parts that are not empty with dashes; where that is longer than `limit`, hash it."""
     joined = "-".join(filter(None, parts))
@@ -65,6 +74,15 @@ def attempt_name(execution: str, unique_id: str, attempt: int) -> str:
 def child_execution_name(execution: str, unique_id: str, attempt: int) -> str:
     """Return the name of the execution that a launch-plan node starts."""
     return fixed_length([execution, unique_id, str(attempt)], limit=MAX_CHILD_NAME, bits=64)
+
+
+def scheduled_execution_name(project: str, domain: str, name: str, version: str, at: datetime) -> str:
+    """Return the name of the execution that a version of a launch plan has at its tick `at`.
+
+    Flyte makes a UUID of 16 bytes, of which the hash fills eight, and takes 19 of its 32 digits.
+    """
+    hashed = fnv1(f"{project}:{domain}:{name}:{version}:{int(at.timestamp())}")
+    return "f" + hashed[::-1].hex().ljust(19, "0")
 
 
 def random_execution_name() -> str:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -68,26 +69,28 @@ class Images:
         for file in files:
             if file.exists():
                 os.utime(file)
-                return _read(file, reference)
+                return self._read(file, reference)
         raise UnknownImage(
             f"no image {reference!r} on this machine: the sandbox runs tasks in virtual environments. "
-            f"Name the one that stands for it: {_command(reference)}"
+            f"Name the one that stands for it: {_command(reference, self._root)}"
         )
+
+    def _read(self, file: Path, reference: str) -> VenvImage:
+        record = json.loads(file.read_text())
+        image = VenvImage(
+            reference=reference, prefix=file.parent / record["prefix"], env=record.get("env", {})
+        )
+        if not (image.bin / "python").exists():
+            raise UnknownImage(
+                f"image {reference!r} stands for {image.prefix}, which holds no bin/python. "
+                f"Name one that does: {_command(reference, self._root)}"
+            )
+        return image
 
     def _by_hand(self, reference: str) -> Path:
         return self._root / "refs" / f"{quote(reference, safe='')}.json"
 
 
-def _read(file: Path, reference: str) -> VenvImage:
-    record = json.loads(file.read_text())
-    image = VenvImage(reference=reference, prefix=file.parent / record["prefix"], env=record.get("env", {}))
-    if not (image.bin / "python").exists():
-        raise UnknownImage(
-            f"image {reference!r} stands for {image.prefix}, which holds no bin/python. "
-            f"Name one that does: {_command(reference)}"
-        )
-    return image
-
-
-def _command(reference: str) -> str:
-    return f"`taxiway image add {reference} --prefix DIR`"
+def _command(reference: str, root: Path) -> str:
+    words = ["taxiway", "image", "add", reference, "--prefix", "DIR", "--image-root", str(root)]
+    return f"`{shlex.join(words)}`"

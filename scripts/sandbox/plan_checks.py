@@ -16,7 +16,7 @@ from flyteidl.core.interface_pb2 import Parameter, ParameterMap, VariableMap
 from flyteidl.core.literals_pb2 import Literal, LiteralMap
 from flyteidl.core.types_pb2 import DATETIME
 
-from scripts.sandbox.cron import BadCron, check_cron
+from scripts.sandbox.cron import BadCron, parse_cron
 from scripts.sandbox.errors import InvalidArgument
 from scripts.sandbox.gotext import message_text
 from scripts.sandbox.labels import check_labels
@@ -176,9 +176,22 @@ def _check_schedule(schedule: Schedule, expected: ParameterMap) -> None:
         )
     if expression := schedule.cron_expression or schedule.cron_schedule.schedule:
         try:
-            check_cron(expression)
+            parse_cron(expression)
         except BadCron as error:
             raise InvalidArgument(f"Invalid cron expression: {error}") from error
+
+
+def check_can_tick(schedule: Schedule) -> None:
+    """Check that the scheduler knows this kind of schedule, which flyteadmin does not ask before activation.
+
+    Raises:
+        InvalidArgument: it is the deprecated `cron_expression`.
+    """
+    if schedule.cron_expression:
+        raise InvalidArgument(
+            "failed adding schedule for unknown schedule expression type cron_expression"
+            f" [{schedule.cron_expression}]"
+        )
 
 
 def _check_notifications(notifications: Iterable[Notification]) -> None:

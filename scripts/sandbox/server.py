@@ -15,6 +15,7 @@ import grpc
 
 from scripts.sandbox.attributes import Attributes
 from scripts.sandbox.attributes_api import AttributesApi
+from scripts.sandbox.caller import PrincipalHeader
 from scripts.sandbox.database import Database
 from scripts.sandbox.dataproxy_api import DataProxyApi
 from scripts.sandbox.dispatch import handlers
@@ -32,6 +33,8 @@ from scripts.sandbox.nodes_api import NodesApi
 from scripts.sandbox.process import ProcessRuntime
 from scripts.sandbox.projects import Projects
 from scripts.sandbox.projects_api import ProjectsApi
+from scripts.sandbox.schedule_table import ScheduleTable
+from scripts.sandbox.scheduler import Scheduler
 from scripts.sandbox.signals_api import SignalsApi
 from scripts.sandbox.spans import Spans
 from scripts.sandbox.state import StateFolder, Status
@@ -59,6 +62,7 @@ class Options:
     """None is the port of the last time on this state, if it is still free, else any."""
     secrets: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
+    principal: PrincipalHeader = field(default_factory=PrincipalHeader)
 
 
 class Sandbox:
@@ -91,6 +95,8 @@ class Sandbox:
             log_uri=lambda namespace, pod: self._http.log_url(namespace, pod),
             defaults=[("TAXIWAY_IMAGE_ROOT", str(self.folder.images)), *DATA_ENVIRONMENT],
         )
+        self._scheduler = Scheduler(ScheduleTable(db), executions)
+        entities.wake = self._scheduler.wake
         nodes = NodesApi(db, NodeReads(db, storage))
         self._servicers: tuple[object, ...] = (
             EntitiesApi(entities, EntityLists(db)),
@@ -131,6 +137,7 @@ class Sandbox:
             pid=os.getpid(),
         )
         self.folder.publish(status)
+        self._scheduler.start()
         log.info("serving at %s, state in %s", status.endpoint, status.state)
         return status
 
@@ -138,6 +145,7 @@ class Sandbox:
         """Refuse new calls, end every task that runs, and wait for both; what is open stays open."""
         if self._grpc is not None:
             self._grpc.stop(_STOP_GRACE_S).wait()
+        self._scheduler.stop()
         self._engine.stop()
         self._http.stop()
         self._db.close()
@@ -153,7 +161,7 @@ class Sandbox:
                 ("grpc.so_reuseport", 0),
             ],
         )
-        server.add_generic_rpc_handlers(tuple(handlers(self._servicers)))
+        server.add_generic_rpc_handlers(tuple(handlers(self._servicers, self._options.principal)))
         host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
         try:
             port = server.add_insecure_port(f"{host}:{self._options.port}")

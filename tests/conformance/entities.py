@@ -84,6 +84,18 @@ def workflow(
     return WorkflowCreateRequest(id=template.id, spec=WorkflowSpec(template=template))
 
 
+def workflow_of_nothing(
+    flyte: Flyte, name: str, inputs: Types | None = None, *, args: Sequence[str] = ("true",)
+) -> Identifier:
+    """Register a workflow that can run, costs little and does nothing; `args` can do it for longer."""
+    nothing = task(flyte, f"{name}_task", args=args)
+    nothing.spec.template.container.image = flyte.task_image
+    flyte.admin.CreateTask(nothing)
+    request = workflow(flyte, name, nodes=[node("n0", nothing.id)], inputs=inputs)
+    flyte.admin.CreateWorkflow(request)
+    return request.id
+
+
 def launch_plan(
     flyte: Flyte, name: str, version: str = "v1", *, of: Identifier, spec: LaunchPlanSpec | None = None
 ) -> LaunchPlanCreateRequest:

@@ -15,9 +15,10 @@ from flyteidl.admin.execution_pb2 import ExecutionTerminateRequest
 from scripts.pending import Pending, record, send
 from tasks import policy
 from tasks._errors import ActivationBroken, ActivationRefused, GenerationTaken
+from tasks._home import Home
 from tasks._launch import Launched, launch
 from tasks._typed import literals
-from tasks.converge import converge
+from tasks.converge import Activated, converge
 from tasks.generations import follow_activation, launch_activation
 from tasks.rollback import launch_rollback, plan_rollback
 from tasks.stage_state import Cause, generations, read_stage, record_of
@@ -101,16 +102,16 @@ def test_five_hundred_launch_plans(staged: Stage) -> None:
 
 def test_adoption_rollback_and_drift_through_generations(sandbox: Sandbox, staged: Stage) -> None:
     home = staged.home
-    adopted = follow_activation(home, launch_activation(home, staged.activation(0, V1)), timeout_s=60)
+    adopted = done_by(home, launch_activation(home, staged.activation(0, V1)))
     assert (adopted.changed, adopted.active) == ({}, V1)
     converge(staged.flyte, staged.activation(1, {**V2, "new": "v2"}))
     state = read_stage(home, staged.flyte, as_policy(staged))
     assert "p0: v2 is ACTIVE, and v1 should be" in state.drift
-    follow_activation(home, launch_activation(home, staged.activation(1, {**V2, "new": "v2"})), timeout_s=60)
+    done_by(home, launch_activation(home, staged.activation(1, {**V2, "new": "v2"})))
     planned = plan_rollback(home, staged.name, to="previous", reason="it scores everybody alike")
     assert (planned.generation, planned.back_to, planned.after) == (2, 0, V1)
     launched = launch_rollback(home, planned, "previous")
-    done = follow_activation(home, launched, timeout_s=60)
+    done = done_by(home, launched)
     assert done.changed == {**V1, "new": ""}
     assert staged.active == {name: ["v1"] for name in PLANS}
     state = read_stage(home, staged.flyte, as_policy(staged))
@@ -125,7 +126,7 @@ def test_adoption_rollback_and_drift_through_generations(sandbox: Sandbox, stage
 
 def test_what_nobody_vouches_for_is_refused_and_forgotten(staged: Stage) -> None:
     home = staged.home
-    follow_activation(home, launch_activation(home, staged.activation(0, V1)), timeout_s=60)
+    done_by(home, launch_activation(home, staged.activation(0, V1)))
     forged = [
         staged.activation(1, V2, before=V1, cause=Cause.PROMOTION, asked_by="promote-nothing"),
         staged.activation(2, V2, before=V1, cause=Cause.ROLLBACK, back_to=1),
@@ -133,7 +134,7 @@ def test_what_nobody_vouches_for_is_refused_and_forgotten(staged: Stage) -> None
     ]
     for activation in forged:
         with pytest.raises(ActivationBroken, match="is refused"):
-            follow_activation(home, launch_activation(home, activation), timeout_s=60)
+            done_by(home, launch_activation(home, activation))
     assert staged.active == {name: ["v1"] for name in PLANS}
     state = read_stage(home, staged.flyte, as_policy(staged))
     assert state.record is not None
@@ -165,20 +166,24 @@ def test_rollback_by_hand_launches_its_generation_and_follows_it(sandbox: Sandbo
     inputs = literals({"stage": staged.name, "to": "v-none", "reason": "by hand"})
     by_hand = launch(staged.home.flyte, plan, name=f"by-hand-{staged.name}", inputs=inputs)
     with pytest.raises(ActivationBroken, match="No earlier generation"):
-        follow_activation(staged.home, by_hand, timeout_s=60)
+        done_by(staged.home, by_hand)
     inputs = literals({"stage": staged.name, "to": "previous", "reason": "by hand"})
     by_hand = launch(staged.home.flyte, plan, name=f"by-hand-again-{staged.name}", inputs=inputs)
-    assert follow_activation(staged.home, by_hand, timeout_s=90).changed == V1
+    assert done_by(staged.home, by_hand).changed == V1
     newest = next(generations(staged.home, staged.name))
     assert (newest.cause, newest.asked_by, newest.reason) == (Cause.ROLLBACK, by_hand.id.name, "by hand")
+
+
+def done_by(home: Home, launched: Launched) -> Activated:
+    return follow_activation(home, launched.id.name, timeout_s=90)
 
 
 def _promoted(staged: Stage) -> None:
     """Leave two generations: the first version adopted, then the second one."""
     home = staged.home
-    follow_activation(home, launch_activation(home, staged.activation(0, V1)), timeout_s=60)
+    done_by(home, launch_activation(home, staged.activation(0, V1)))
     converge(staged.flyte, staged.activation(1, V2))
-    follow_activation(home, launch_activation(home, staged.activation(1, V2)), timeout_s=60)
+    done_by(home, launch_activation(home, staged.activation(1, V2)))
 
 
 def as_policy(staged: Stage) -> policy.Stage:
@@ -224,8 +229,7 @@ def test_direct_rollback_leaves_its_record_once_flyte_takes_it(
     assert send(broken, tmp_path).kept == [pending.name]
     assert send(staged.flyte, tmp_path).sent == [pending.name]
     assert list(tmp_path.iterdir()) == []
-    launched = staged.home.identifier(pending.name)
-    done = follow_activation(staged.home, Launched(id=launched, attached=True), timeout_s=60)
+    done = follow_activation(staged.home, pending.name, timeout_s=90)
     assert done.calls == 0
     newest = next(generations(staged.home, staged.name))
     assert (newest.cause, newest.reason) == (Cause.ROLLBACK, "executions are broken")
@@ -237,8 +241,7 @@ def test_direct_rollback_command_makes_the_calls_itself(sandbox: Sandbox, staged
     done = json.loads(sandbox.taxiway(*words).stdout)
     assert done["activated"]["changed"] == V1
     assert staged.active == {name: ["v1"] for name in PLANS}
-    launched = staged.home.identifier(done["execution"]["name"])
-    recorded = follow_activation(staged.home, Launched(id=launched, attached=True), timeout_s=60)
+    recorded = follow_activation(staged.home, done["execution"]["name"], timeout_s=90)
     assert recorded.changed == {}
 
 
@@ -251,12 +254,12 @@ def test_activation_aborted_in_the_middle_is_partial_and_mended(staged: Stage) -
     launched = launch_rollback(home, planned, "previous")
     staged.flyte.call("TerminateExecution", ExecutionTerminateRequest(id=launched.id, cause="by a test"))
     with pytest.raises(ActivationBroken, match="by a test"):
-        follow_activation(home, launched, timeout_s=60)
+        done_by(home, launched)
     state = read_stage(home, staged.flyte, as_policy(staged))
     assert state.partial
     assert state.drift == ["p2: v2 is ACTIVE, and v1 should be"]
     again = plan_rollback(home, staged.name, to="previous", reason="finish it")
     assert (again.back_to, again.generation) == (0, 3)
-    done = follow_activation(home, launch_rollback(home, again, "previous"), timeout_s=60)
+    done = done_by(home, launch_rollback(home, again, "previous"))
     assert done.changed == {"p2": "v1"}
     assert read_stage(home, staged.flyte, as_policy(staged)).drift == []

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 from flyteidl.admin.task_pb2 import TaskSpec
+from rich.console import Console
+from rich.panel import Panel
+from rich.text import Text
 
 from tasks._packaged import CODE_LOCATION, PackageStatus, last_words, read_package
 from tasks._types import Status
@@ -33,10 +37,31 @@ def test_last_words_are_the_targets_own_traceback() -> None:
     ]
 
 
-@pytest.mark.parametrize("indent", ["", " "], ids=["in a traceback", "of a syntax error"])
-def test_a_wrapped_path_is_put_together(indent: str) -> None:
-    wrapped = f"│ {indent}/very/long/taxi │\n│ way-ab12/code/fraud/a.py:3 in <module> │\n│ ❱ 3 import x │\n"
-    assert last_words(wrapped) == "fraud/a.py:3 in <module>\n❱ 3 import x"
+FOLDER = "/a/long/folder/for/what/is/temporary/taxiway-ab12/code"
+
+
+@pytest.mark.parametrize("width", range(12, 90), ids=str)
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        (f"{FOLDER}/fraud/a.py:3 in <module>", "fraud/a.py:3 in <module>"),
+        (f" {FOLDER}/fraud/a.py:3", " fraud/a.py:3"),
+    ],
+    ids=["a frame's", "a syntax error's"],
+)
+def test_a_path_wrapped_anywhere_is_put_together(header: str, says: str, width: int) -> None:
+    console = Console(file=io.StringIO(), width=width + 4, color_system=None)
+    console.print(Panel(Text(f"{header}\n❱ 3 x"), title="Traceback (most recent call last)"))
+    console.print("ImportError: no", soft_wrap=True)
+    assert isinstance(console.file, io.StringIO)
+    words = last_words(console.file.getvalue())
+    assert "taxiway-" not in words
+    told = "".join(words.splitlines()).replace(" ", "")
+    assert told.endswith(f"{says}❱3xImportError: no".replace(" ", ""))
+
+
+def test_what_is_not_framed_stays_in_its_lines() -> None:
+    assert last_words("/some/folder\n/another\nend\n") == "/some/folder\n/another\nend"
 
 
 def test_last_words_of_a_long_log_are_its_end() -> None:

@@ -5,7 +5,15 @@ from flyteidl.admin.launch_plan_pb2 import LaunchPlanSpec
 from google.protobuf.text_format import Merge, Parse
 
 from tasks._entities import Entity, Kind
-from tasks._rewrite import LaunchSettings, apply_settings, identifiers, rewrite
+from tasks._rewrite import (
+    NOTIFIED_PHASES,
+    LaunchSettings,
+    apply_settings,
+    identifiers,
+    rewrite,
+    settings_of,
+    without_settings,
+)
 from tests.unit.entities import PLACEMENT, STR, a_plan, a_task, a_workflow
 
 OWN = ("fraud-previews", "development", "v1")
@@ -117,6 +125,10 @@ SPEC = """
     auth_role { kubernetes_service_account: "code" }
     raw_output_data_config { output_location_prefix: "s3://code" }
     max_parallelism: 3
+    entity_metadata {
+        schedule { cron_schedule { schedule: "0 3 * * *" } }
+        notifications { phases: SUCCEEDED email { recipients_email: "code@example.com" } }
+    }
 """
 
 
@@ -132,6 +144,7 @@ def test_the_stage_wins_field_by_field_and_key_by_key() -> None:
             annotations={"note": "stage"},
             env={"MODE": "stage"},
             max_parallelism=9,
+            notify=["ops@example.com", "lead@example.com"],
         ),
     )
     assert dict(spec.labels.values) == {"team": "stage", "kept": "1", "new": "2"}
@@ -143,6 +156,25 @@ def test_the_stage_wins_field_by_field_and_key_by_key() -> None:
     assert not spec.HasField("auth_role")
     assert spec.raw_output_data_config.output_location_prefix == "s3://stage"
     assert spec.max_parallelism == 9
+    codes, stages = spec.entity_metadata.notifications
+    assert list(codes.email.recipients_email) == ["code@example.com"]
+    assert list(stages.email.recipients_email) == ["ops@example.com", "lead@example.com"]
+    assert list(stages.phases) == list(NOTIFIED_PHASES)
+    assert spec.entity_metadata.schedule.cron_schedule.schedule == "0 3 * * *"
+
+
+def test_what_a_stage_sets_is_taken_out_and_all_else_stays() -> None:
+    spec = Parse(SPEC, LaunchPlanSpec())
+    bare = without_settings(spec)
+    assert bare.security_context.secrets[0].group == "g"
+    assert bare.entity_metadata.schedule.cron_schedule.schedule == "0 3 * * *"
+    stage = LaunchSettings(
+        service_account="stage", labels={"team": "stage"}, env={"MODE": "stage"}, notify=["ops@example.com"]
+    )
+    apply_settings(spec, stage)
+    assert without_settings(spec) == bare
+    assert settings_of(bare) == settings_of(LaunchPlanSpec())
+    assert settings_of(spec).security_context.run_as.k8s_service_account == "stage"
 
 
 def test_a_stage_that_sets_nothing_leaves_the_code_as_it_is() -> None:

@@ -37,6 +37,27 @@ def test_a_workflow_and_its_compiled_form_are_the_same() -> None:
     assert _lines(_template(SOURCE), _template(COMPILED)) == []
 
 
+BRANCHES = """
+    nodes {
+        id: "n2"
+        branch_node { if_else {
+            case { then_node { id: "%(outer)sn0" task_node {} } }
+            else_node { id: "%(outer)sn1" branch_node { if_else {
+                case { then_node { id: "%(inner)sn0" task_node {} } }
+                other { then_node { id: "%(inner)sn1" task_node {} } }
+            } } }
+        } }
+    }
+"""
+
+
+def test_nodes_of_a_branch_are_the_same_under_their_compiled_ids() -> None:
+    source = _template(BRANCHES % {"outer": "", "inner": ""})
+    assert _lines(source, _template(BRANCHES % {"outer": "n2-", "inner": "n2-n1-"})) == []
+    other = _template(BRANCHES % {"outer": "x-", "inner": "n2-n1-"})
+    assert any("then_node.id: n0 → x-n0" in line for line in _lines(source, other))
+
+
 def test_an_inserted_node_is_one_difference() -> None:
     more = 'nodes { id: "new" task_node { reference_id { resource_type: TASK name: "x" } } }' + SOURCE
     assert _lines(_template(SOURCE), _template(more)) == [
@@ -71,3 +92,16 @@ def test_many_differences_are_counted() -> None:
     lines = _lines(old, new)
     assert len(lines) == 5
     assert lines[-1] == "... and 6 more"
+
+
+def _branch(*ids: str) -> str:
+    outer, inner, last = ids
+    deepest = f'then_node {{ id: "{last}" task_node {{}} }}'
+    within = f'then_node {{ id: "{inner}" branch_node {{ if_else {{ case {{ {deepest} }} }} }} }}'
+    return f'nodes {{ id: "{outer}" branch_node {{ if_else {{ case {{ {within} }} }} }} }}'
+
+
+def test_what_the_compiler_puts_before_the_ids_inside_branches_makes_no_difference() -> None:
+    source = _template(_branch("n2", "n0", "n1"))
+    assert tree(source) == tree(_template(_branch("n2", "n2-n0", "n2-n0-n1")))
+    assert tree(source) != tree(_template(_branch("n2", "n2-n0", "n2-n0-n3")))

@@ -9,18 +9,16 @@ from flyteidl.core.identifier_pb2 import WorkflowExecutionIdentifier
 
 from tasks._enrolment import Enrolment, Limits, PreviewStage
 from tasks._names import generation_name
-from tasks._typed import Unreadable, literals
-from tasks._types import Record, Status, Verdict
+from tasks._typed import literals, value_of
+from tasks._types import Record
 from tasks.activation_trust import (
     Promotion,
     Proof,
-    proof_of,
     wrong_adoption,
     wrong_launch,
     wrong_promotion,
     wrong_rollback,
 )
-from tasks.policy import Stage
 from tasks.stage_state import Activation, Cause, Generation, notes_of, tags_of
 
 ENROLMENT = Enrolment(
@@ -43,9 +41,7 @@ ASKED = Activation(
     after={"a": SHA},
     asked_by="promote-fraud-1",
 )
-STAGE = Stage(name="production", project="fraud", domain="production", activate=["a"])
-ELSEWHERE = STAGE.model_copy(update={"project": "x"})
-PROOF = Proof(passed=True, stage=STAGE, version=SHA)
+PROOF = Proof(open=True, project="fraud", domain="production", after={"a": SHA})
 PROMOTION = Promotion(
     launch_plan="taxiway.promote.fraud",
     version="v",
@@ -122,14 +118,14 @@ def test_running_promotion_that_proved_it_vouches() -> None:
         pytest.param(replace(PROMOTION, sha="e" * 40), "another release", id="another-release"),
         pytest.param(replace(PROMOTION, stage="staging"), "another stage", id="another-stage"),
         pytest.param(replace(PROMOTION, proof=None), "has not proved", id="not-proved"),
-        pytest.param(replace(PROMOTION, proof=replace(PROOF, passed=False)), "gate is closed", id="closed"),
         pytest.param(
-            replace(PROMOTION, proof=replace(PROOF, stage=STAGE.model_copy(update={"project": "x"}))),
-            "another place",
-            id="place",
+            replace(PROMOTION, proof=PROOF.model_copy(update={"open": False})), "gate is closed", id="closed"
         ),
         pytest.param(
-            replace(PROMOTION, proof=replace(PROOF, version="v9")),
+            replace(PROMOTION, proof=PROOF.model_copy(update={"project": "x"})), "another place", id="place"
+        ),
+        pytest.param(
+            replace(PROMOTION, proof=PROOF.model_copy(update={"after": {"a": "v9"}})),
             "another set",
             id="another-set",
         ),
@@ -140,23 +136,16 @@ def test_promotions_that_do_not_vouch(promotion: Promotion | None, said: str) ->
     assert len(found) == 1 and said in found[0]
 
 
-def test_proof_is_read_from_records_that_say_more() -> None:
-    class Entered(Record):
-        stage: Stage = STAGE
-        attempt: int = 1
-
+def test_proof_is_read_from_a_record_that_says_more() -> None:
     class Proved(Record):
-        verdict: Verdict = Verdict(status=Status.PASSED, summary="")
-        version: str = SHA
-        created: int = 3
+        open: bool = True
+        project: str = "fraud"
+        domain: str = "production"
+        endpoint: str = ""
+        after: dict[str, str] = {"a": SHA}
+        seconds: float = 1.5
 
-    assert proof_of(literals({"o0": Entered()}), literals({"o0": Proved()})) == PROOF
-
-
-@pytest.mark.parametrize(("entered", "proved"), [({}, {}), ({"o0": "text"}, {"o0": 1})])
-def test_other_outputs_prove_nothing(entered: dict[str, object], proved: dict[str, object]) -> None:
-    with pytest.raises(Unreadable):
-        proof_of(literals(entered), literals(proved))
+    assert value_of(literals({"o0": Proved()}), "o0", Proof) == PROOF
 
 
 ROLLBACK = ASKED.model_copy(update={"cause": Cause.ROLLBACK, "back_to": 0, "asked_by": ""})

@@ -49,6 +49,22 @@ def test_list_shows_images_and_references(tmp_path: Path) -> None:
     assert built in taxiway_image("--state", tmp_path, "list").stdout
 
 
+@pytest.mark.parametrize("option", ["--state", "--image-root"])
+def test_the_folder_may_be_named_after_the_subcommand(option: str, tmp_path: Path) -> None:
+    added = taxiway_image("add", "fraud:dev", "--prefix", sys.prefix, option, tmp_path)
+    assert added.exit_code == 0, added.output
+    root = tmp_path / "images" if option == "--state" else tmp_path
+    assert [one.reference for one in VenvStore(root=root).references()] == ["fraud:dev"]
+    assert "fraud:dev" in taxiway_image("--state", "/elsewhere", "list", option, tmp_path).stdout
+
+
+def test_what_is_named_comes_before_the_environment(tmp_path: Path) -> None:
+    taxiway_image("--state", tmp_path, "add", "fraud:dev", "--prefix", sys.prefix)
+    words = ["--state", str(tmp_path), "list"]
+    listed = CliRunner().invoke(command, words, env={"TAXIWAY_IMAGE_ROOT": "/elsewhere"})
+    assert "fraud:dev" in listed.stdout
+
+
 @pytest.mark.parametrize(("option", "left"), [((), 2), (("--delete",), 1)], ids=["dry run", "delete"])
 def test_prune_deletes_only_when_told_to(option: tuple[str, ...], left: int, tmp_path: Path) -> None:
     old = image(tmp_path, "a", unused_days=40)

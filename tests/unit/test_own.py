@@ -8,8 +8,9 @@ from flyteidl.admin.workflow_pb2 import WorkflowSpec
 from flyteidl.core.tasks_pb2 import Resources
 
 from scripts.installing import bundle_code
-from scripts.own import ROOT, ordered, quantity, resized, source_files
+from scripts.own import ROOT, ordered, resized, source_files
 from tasks._entities import Entity, Kind
+from tasks._quantities import quantity
 
 
 def task(*, request: str, limit: str) -> Entity:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from tasks._entities import Kind
 from tasks._render import report_json, to_html, to_markdown
 from tasks._view import Tone, View
+from tasks.diff import Change, EntityChange
 from tasks.report_records import Report
 from tasks.report_view import view_of
 from tests.unit import samples
@@ -47,6 +49,24 @@ def test_breaking_change_is_marked_as_such() -> None:
     [section] = [one for one in view_of(samples.report()).sections if one.title == "Changes of entities"]
     assert section.tone is Tone.WARN
     assert "breaks callers: input rows" in section.tables[0].rows[0][3].text
+
+
+def test_tasks_that_changed_in_their_image_alone_share_a_row() -> None:
+    report = samples.report()
+    assert report.registered is not None and report.registered.diff is not None
+    image = "container.image: fraud@sha256:1 → fraud/previews@sha256:2"
+    other = [image, "metadata.retries.retries: 1 → 2"]
+    changes = [
+        EntityChange(kind=Kind.TASK, name=name, change=Change.CHANGED, against="v1", details=details)
+        for name, details in (("fit", [image]), ("score", other), ("write", [image]))
+    ]
+    diff = report.registered.diff.model_copy(update={"changes": changes})
+    registered = report.registered.model_copy(update={"diff": diff})
+    sections = view_of(report.model_copy(update={"registered": registered})).sections
+    [section] = [one for one in sections if one.title == "Changes of entities"]
+    rows = [[cell.text for cell in row[1:]] for row in section.tables[0].rows]
+    assert rows == [["task", "score", "; ".join(other)], ["2 tasks", "fit, write", f"nothing but {image}"]]
+    assert "3 changed" in section.summary
 
 
 def test_time_that_flyte_does_not_give_is_unknown() -> None:

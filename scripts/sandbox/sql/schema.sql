@@ -29,6 +29,27 @@ CREATE UNIQUE INDEX IF NOT EXISTS one_active_launch_plan
     ON entities (project, domain, name) WHERE resource_type = 3 AND state = 1;
 CREATE INDEX IF NOT EXISTS entities_by_time ON entities (resource_type, project, domain, created_at);
 
+-- The schedules of active launch plans. A tick is queued in the transaction that sees that it is due, so that
+-- it belongs to the version which is active then, and is fired afterwards.
+CREATE TABLE IF NOT EXISTS schedules (
+    project     TEXT NOT NULL,
+    domain      TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    version     TEXT NOT NULL,
+    schedule    BLOB NOT NULL,               -- flyteidl.admin.Schedule
+    last        TEXT NOT NULL,               -- the last tick that was queued, or the activation
+    PRIMARY KEY (project, domain, name)
+);
+CREATE TABLE IF NOT EXISTS scheduled_ticks (
+    project     TEXT NOT NULL,
+    domain      TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    version     TEXT NOT NULL,
+    at          TEXT NOT NULL,
+    kickoff     TEXT NOT NULL,               -- the input that gets the time, '' where there is none
+    PRIMARY KEY (project, domain, name, version, at)
+);
+
 CREATE TABLE IF NOT EXISTS named_entities (
     resource_type INTEGER NOT NULL,
     project       TEXT NOT NULL,
@@ -139,12 +160,13 @@ CREATE TABLE IF NOT EXISTS task_executions (
     PRIMARY KEY (project, domain, execution, node_id, retry_attempt)
 );
 
--- Labels of executions (key and value), and their tags (no value), for filters of lists.
+-- Labels of executions (key and value), and their tags (no value), for filters of lists. There is no index by
+-- tag on purpose: lists go by time and stop when a page is full, and SQLite would rather sort all of a tag's.
 CREATE TABLE IF NOT EXISTS execution_tags (
     project     TEXT NOT NULL,
     domain      TEXT NOT NULL,
     execution   TEXT NOT NULL,
     key         TEXT NOT NULL,
     value       TEXT NOT NULL DEFAULT '',
-    PRIMARY KEY (project, domain, execution, key)
+    PRIMARY KEY (project, domain, execution, key, value)
 );

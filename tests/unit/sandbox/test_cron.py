@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.sandbox.cron import BadCron, check_cron
+from scripts.sandbox.cron import BadCron, parse_cron
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from scripts.sandbox.cron import BadCron, check_cron
     ],
 )
 def test_a_schedule_is_taken(expression: str) -> None:
-    check_cron(expression)
+    parse_cron(expression)
 
 
 @pytest.mark.parametrize(
@@ -43,5 +43,5 @@ def test_a_schedule_is_taken(expression: str) -> None:
 )
 def test_anything_else_is_refused_in_the_parsers_words(expression: str, problem: str) -> None:
     with pytest.raises(BadCron) as refused:
-        check_cron(expression)
+        parse_cron(expression)
     assert str(refused.value) == problem

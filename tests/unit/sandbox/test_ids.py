@@ -1,13 +1,16 @@
 """Names as propeller makes them; the expected ones are what a real Flyte 1.16.8 gave."""
 
 import re
+from datetime import datetime, timezone
 
 import pytest
 
 from scripts.sandbox.ids import (
     attempt_name,
     child_execution_name,
+    fnv1,
     random_execution_name,
+    scheduled_execution_name,
     shard,
     unique_node_id,
 )
@@ -56,3 +59,17 @@ def test_random_names_are_valid_and_differ() -> None:
 def test_a_shard_is_two_characters_and_always_the_same() -> None:
     assert re.fullmatch(r"[a-z0-9]{2}", shard("acq2xld7n8btfwvwq6zb-n0-0"))
     assert shard("x") == shard("x")
+
+
+@pytest.mark.parametrize(("text", "expected"), [("a", "af63bd4c8601b7be"), ("foobar", "340d8765a4dda9c2")])
+def test_fnv1_agrees_with_its_authors_vectors(text: str, expected: str) -> None:
+    assert fnv1(text).hex() == expected
+
+
+def test_a_scheduled_execution_is_named_by_the_second() -> None:
+    names = {
+        scheduled_execution_name("p", "d", "n", "v", datetime(2026, 3, 1, 12, 0, second, tzinfo=timezone.utc))
+        for second in (0, 0, 1)
+    }
+    assert len(names) == 2
+    assert all(re.fullmatch(r"f[0-9a-f]{16}000", name) for name in names)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,8 @@ def test_an_unknown_reference_is_named_with_the_command_that_adds_it(tmp_path: P
     with pytest.raises(UnknownImage) as error:
         Images(tmp_path).resolve(reference)
     assert repr(reference) in str(error.value)
-    assert f"taxiway image add {reference} --prefix DIR" in str(error.value)
+    words = shlex.split(str(error.value).rpartition(": ")[2].strip("`"))
+    assert words == ["taxiway", "image", "add", reference, "--prefix", "DIR", "--image-root", str(tmp_path)]
 
 
 def test_a_reference_whose_environment_is_gone(tmp_path: Path) -> None:

@@ -1,0 +1,93 @@
+"""The Flyte of a stage: Taxiway's own, or another cluster's with credentials of its own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from ipaddress import ip_address
+
+from flytekit import Secret
+from flytekit.configuration import AuthType, Config, PlatformConfig
+
+from tasks._errors import BadUsage
+from tasks._flyte import Flyte, connect
+from tasks._git_credentials import SECRET_GROUP, Secrets
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # type: ignore[import-not-found]
+
+_KEY = "flyte_credentials"
+STAGE_SECRETS = [Secret(group=SECRET_GROUP, key=_KEY)]
+"""For `secret_requests` of a task that goes to other clusters: a TOML table for each endpoint, with
+`client_id` and `client_secret`."""
+
+
+def platform_of(
+    endpoint: str, own: PlatformConfig, credentials: Mapping[str, Mapping[str, str]]
+) -> PlatformConfig:
+    """Return how to reach an endpoint; an empty one is our own Flyte.
+
+    Another one is reached with TLS, but for this machine's loopback, and with the credentials that are
+    kept for it; ours are not sent there.
+    """
+    if not endpoint:
+        return own
+    known = credentials.get(endpoint, {})
+    platform = replace(
+        PlatformConfig(),
+        endpoint=endpoint,
+        insecure=is_loopback(endpoint),
+        ca_cert_file_path=own.ca_cert_file_path,
+    )
+    if not known:
+        return platform
+    return replace(
+        platform,
+        auth_mode=AuthType.CLIENTSECRET,
+        client_id=known.get("client_id"),
+        client_credentials_secret=known.get("client_secret"),
+    )
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Say whether an endpoint is this machine itself."""
+    host = endpoint.removeprefix("dns:///").rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def read_stage_credentials(secrets: Secrets) -> dict[str, dict[str, str]]:
+    """Read the credentials for other clusters' endpoints; none where there is no such secret.
+
+    Raises:
+        BadUsage: the secret is no TOML of tables.
+    """
+    try:
+        text = secrets.get(SECRET_GROUP, _KEY)
+    except ValueError:
+        return {}
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        # The error's text could quote the secret.
+        raise BadUsage(
+            f"The secret {SECRET_GROUP}/{_KEY} is no TOML.", remedy="Give a table for each endpoint."
+        ) from error
+    return {endpoint: dict(table) for endpoint, table in tables.items() if isinstance(table, dict)}
+
+
+@contextmanager
+def open_stage(endpoint: str, own: Flyte, credentials: Mapping[str, Mapping[str, str]]) -> Iterator[Flyte]:
+    """Yield the Flyte of a stage at `endpoint`: `own` where that is empty."""
+    if not endpoint:
+        yield own
+        return
+    platform = platform_of(endpoint, own.config.platform, credentials)
+    with connect(Config(platform=platform), timeout_s=own.timeout_s, patience_s=own.patience_s) as flyte:
+        yield flyte

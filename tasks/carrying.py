@@ -1,0 +1,261 @@
+"""Carry a release through its stages: simulate all of them, then launch one promotion after the other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from flyteidl.admin.execution_pb2 import Execution
+from flyteidl.core.execution_pb2 import WorkflowExecution
+from flytekit import Resources, current_context, task
+from flytekit.configuration import Config
+
+from tasks._enrolment import Enrolment
+from tasks._executions import ENDED
+from tasks._flyte import Flyte, connect
+from tasks._git_credentials import GIT_SECRETS, read_credentials
+from tasks._home import Home
+from tasks._launch import Launched, launch
+from tasks._names import execution_name, release_tag, stage_tag, target_tag
+from tasks._own import home_of
+from tasks._settings import read_settings
+from tasks._stage_flyte import STAGE_SECRETS, open_stage, read_stage_credentials
+from tasks._typed import Unreadable, literals, value_of
+from tasks._types import Record, Status, Verdict
+from tasks._wait import wait
+from tasks.entry_gates import ENTRY_GATES, judge_all
+from tasks.gates import Asked, GateVerdict
+from tasks.manifest import Manifest
+from tasks.policy import Policy, Stage
+from tasks.prepare import fetch_revision
+from tasks.preview_order import stage_settings
+from tasks.promotion import placement_of, policy_in_force, stages_of, version_in_stage
+from tasks.promotion_records import PromotionReport, PromotionStatus, flow_notes
+from tasks.releases import Released, read_entities, read_manifest
+from tasks.simulation import simulate
+from tasks.simulation_records import Simulation
+from tasks.source import Source
+from tasks.stage_state import StageState, read_stage
+
+PROMOTION_TIMEOUT_S = 6 * 3600
+_GOES_ON = frozenset({PromotionStatus.PROMOTED, PromotionStatus.UNCHANGED})
+
+
+class StageOutcome(Record):
+    """How a release's promotion into one stage ended. `status` is empty where it left no report."""
+
+    stage: str
+    execution: str
+    phase: str
+    status: PromotionStatus | None = None
+    summary: str = ""
+
+
+class Carried(Record):
+    """How far a release got. The verdict is SKIPPED where a stage waits for something.
+
+    `simulation` is what was going to happen, looked at before anything did.
+    """
+
+    verdict: Verdict
+    manifest: Manifest | None = None
+    simulation: Simulation | None = None
+    stages: list[StageOutcome] = []
+
+
+def promotion_name(
+    target: str, repository: str, sha: str, stage: str, attempt: int, more: Sequence[str] = ()
+) -> str:
+    """Return the one name of the execution that makes this attempt at this promotion."""
+    return execution_name(
+        "promote", target=target, repository=repository, sha=sha, attempt=attempt, more=(stage, *more)
+    )
+
+
+def launch_promotion(
+    home: Home,
+    enrolment: Enrolment,
+    *,
+    sha: str,
+    stage: str,
+    attempt: int,
+    more: Sequence[str] = (),
+) -> Launched:
+    """Launch a promotion, or attach to the one that was launched for just this."""
+    return launch(
+        home.flyte,
+        home.plan("promote"),
+        name=promotion_name(home.target, enrolment.repository, sha, stage, attempt, more),
+        inputs=literals({"sha": sha, "stage": stage, "attempt": attempt}),
+        tags=[target_tag(home.target), stage_tag(home.target, stage), release_tag(home.target, sha)],
+        annotations=flow_notes(stage=stage, sha=sha),
+    )
+
+
+def outcome_of(home: Home, stage: str, execution: Execution) -> StageOutcome:
+    """Read how a promotion ended; its report is an output, which one that failed does not have."""
+    name = execution.id.name
+    phase = WorkflowExecution.Phase.Name(execution.closure.phase)
+    try:
+        report = value_of(home.data(name).full_outputs, "o0", PromotionReport)
+    except Unreadable:
+        error = execution.closure.error.message.strip().rpartition("\n")[2]
+        cause = error or execution.closure.abort_metadata.cause or phase.lower()
+        return StageOutcome(stage=stage, execution=name, phase=phase, summary=cause[:500])
+    return StageOutcome(
+        stage=stage, execution=name, phase=phase, status=report.status, summary=report.summary
+    )
+
+
+def carry_on(stages: Sequence[str], promote: Callable[[str], StageOutcome]) -> Carried:
+    """Promote stage by stage, for as long as each is promoted."""
+    done: list[StageOutcome] = []
+    for stage in stages:
+        done.append(promote(stage))
+        last = done[-1]
+        if last.status is PromotionStatus.WAITING:
+            verdict = Verdict(status=Status.SKIPPED, summary=f"{stage} {last.summary}")
+            return Carried(verdict=verdict, stages=done)
+        if last.status not in _GOES_ON:
+            verdict = Verdict(status=Status.FAILED, summary=f"{stage}: {last.summary}")
+            return Carried(verdict=verdict, stages=done)
+    return Carried(
+        verdict=Verdict(status=Status.PASSED, summary=f"promoted into {', '.join(stages)}"), stages=done
+    )
+
+
+def promote_and_wait(home: Home, enrolment: Enrolment, *, sha: str, stage: str, attempt: int) -> StageOutcome:
+    """Launch, or find, one promotion and follow it to its end."""
+    launched = launch_promotion(home, enrolment, sha=sha, stage=stage, attempt=attempt)
+
+    def phase(execution: Execution) -> str:
+        return str(WorkflowExecution.Phase.Name(execution.closure.phase))
+
+    ended = wait(
+        lambda: home.execution(launched.id.name),
+        lambda execution: phase(execution) in ENDED,
+        what=f"the promotion {launched.id.name}",
+        timeout_s=PROMOTION_TIMEOUT_S,
+        describe=phase,
+        clock=home.flyte.clock,
+        sleep=home.flyte.sleep,
+    )
+    return outcome_of(home, stage, ended)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What a release is carried by: the revision, the policy in force, the records, the stages' Flytes."""
+
+    enrolment: Enrolment
+    source: Source
+    policy: Policy
+    home: Home
+    credentials: Mapping[str, Mapping[str, str]]
+
+    def open(self, stage: Stage) -> AbstractContextManager[Flyte]:
+        """Open the Flyte of a stage."""
+        return open_stage(stage.endpoint, self.home.flyte, self.credentials)
+
+    def state(self, stage: Stage, flyte: Flyte) -> StageState:
+        """Read what a stage runs."""
+        return read_stage(self.home, flyte, stage)
+
+    def gates(self, manifest: Manifest, stage: Stage, flyte: Flyte, state: StageState) -> list[GateVerdict]:
+        """Ask a stage's entry gates about a release, as things are now."""
+        _, previous = stages_of(self.policy, stage.name)
+        with self.open(previous) if previous else nullcontext() as there:
+            asked = Asked(
+                enrolment=self.enrolment,
+                policy=self.policy,
+                policy_digest=self.policy.digest,
+                manifest=manifest,
+                stage=stage,
+                previous=previous,
+                state=state,
+                before=self.state(previous, there) if previous and there else None,
+                home=self.home,
+                flyte=flyte,
+                flyte_before=there,
+                source=self.source,
+                now=datetime.now(timezone.utc),
+            )
+            return judge_all(ENTRY_GATES, asked)
+
+
+@contextmanager
+def looking(enrolment: Enrolment, sha: str, *, into: Path, environ: Mapping[str, str]) -> Iterator[Look]:
+    """Find everything that a release is carried by, as it is now.
+
+    Raises:
+        PolicyInvalid: the policy in force cannot be used.
+    """
+    settings = read_settings(environ)
+    secrets = current_context().secrets
+    source = fetch_revision(
+        enrolment, sha, into=into, settings=settings, credentials=read_credentials(secrets), environ=environ
+    )
+    with connect(Config.auto(), timeout_s=settings.rpc_timeout_s) as own:
+        yield Look(
+            enrolment=enrolment,
+            source=source,
+            policy=policy_in_force(source, enrolment),
+            home=home_of(own, enrolment.name),
+            credentials=read_stage_credentials(secrets),
+        )
+
+
+def simulated(look: Look, manifest: Manifest) -> Simulation:
+    """Say what a release would do in every stage. Nothing is written."""
+    entities = read_entities(look.home, manifest)
+
+    def version(stage: Stage) -> str:
+        with look.open(stage) as flyte:
+            return version_in_stage(
+                flyte,
+                entities,
+                placement_of(stage, manifest, version=manifest.version, bundle_uri="-"),
+                stage_settings(stage),
+            )
+
+    return simulate(
+        look.policy.stage,
+        entities,
+        version=version,
+        open_flyte=look.open,
+        state=look.state,
+        gates=lambda stage, flyte, state: look.gates(manifest, stage, flyte, state),
+    )
+
+
+def carry_release(look: Look, manifest: Manifest, *, attempt: int, simulate_only: bool) -> Carried:
+    """Simulate a release, and unless that is all, or it fails, promote it stage by stage."""
+    simulation = simulated(look, manifest)
+    if simulate_only or not simulation.verdict.passed:
+        return Carried(verdict=simulation.verdict, manifest=manifest, simulation=simulation)
+    sha = manifest.revision.sha
+    carried = carry_on(
+        [stage.name for stage in look.policy.stage],
+        lambda stage: promote_and_wait(look.home, look.enrolment, sha=sha, stage=stage, attempt=attempt),
+    )
+    return carried.model_copy(update={"manifest": manifest, "simulation": simulation})
+
+
+@task(
+    requests=Resources(cpu="100m", mem="400Mi"),
+    limits=Resources(cpu="1", mem="1Gi"),
+    secret_requests=[*GIT_SECRETS, *STAGE_SECRETS],
+    retries=2,
+)
+def carry(enrolment: Enrolment, sha: str, released: Released, attempt: int, simulate: bool) -> Carried:
+    """Carry a release through its stages; nothing where there is none. Taken up again, it goes on."""
+    if released.stored is None:
+        return Carried(verdict=Verdict(status=Status.SKIPPED, summary="there is no release to carry"))
+    into = Path(current_context().working_directory)
+    with looking(enrolment, sha, into=into, environ=os.environ) as look:
+        manifest = read_manifest(look.home, released.stored, sha=sha)
+        return carry_release(look, manifest, attempt=attempt, simulate_only=simulate)

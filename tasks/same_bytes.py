@@ -1,0 +1,128 @@
+"""Whether a stage has the very entities of a package: a digest of each, and what differs; all pure.
+
+A promotion may change an entity's identity, the location of its code and what a stage sets on launch
+plans. Everything else has to be the same in every stage; that is compared here, by digest, and said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from flyteidl.admin.launch_plan_pb2 import LaunchPlan
+from flyteidl.admin.task_pb2 import TaskSpec
+
+from tasks import _structure
+from tasks._entities import Entity
+from tasks._rewrite import LaunchSettings, Placement, identifiers, rewrite, without_settings
+from tasks._types import Record
+
+_LOCATION = re.compile(r"--additional-distribution (\S+)")
+_DESTINATION = re.compile(r"--dest-dir \S+")
+_NOWHERE = Placement(project="-", domain="-", version="-", bundle_uri="-", destination="-")
+_SHOWN = 5
+
+
+class SameBytes(Record):
+    """How what is registered compares with what was packaged, by kind and name.
+
+    `different` is there with other content, `missing` is not there, `foreign` is there and not of the
+    package.
+    """
+
+    total: int
+    different: list[str] = []
+    missing: list[str] = []
+    foreign: list[str] = []
+
+    @property
+    def same(self) -> int:
+        """How many entities of the package are there with exactly their content."""
+        return self.total - len(self.different) - len(self.missing)
+
+    @property
+    def passed(self) -> bool:
+        """Whether all of it is the same, and nothing else is there."""
+        return not (self.different or self.missing or self.foreign)
+
+    def __str__(self) -> str:
+        parts = [f"same bytes: {self.same} of {self.total}"]
+        for word, names in (
+            ("different", self.different),
+            ("missing", self.missing),
+            ("not of the package", self.foreign),
+        ):
+            if names:
+                more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+                parts.append(f"{word}: {', '.join(names[:_SHOWN])}{more}")
+        return "; ".join(parts)
+
+
+def content_digests(entities: Iterable[Entity]) -> dict[str, str]:
+    """Return `sha256:...` of the content of each entity, by kind and name.
+
+    Left out are identity, also in references to entities of the same placement, the location of the code
+    bundle, the folder that it is unpacked in, and all that a stage can set on a launch plan. The digest of
+    an entity of a package is that of the same entity once it is registered, in whatever stage.
+    """
+    return {str(entity): _digest(entity) for entity in entities}
+
+
+def compare(package: Mapping[str, str], there: Mapping[str, str]) -> SameBytes:
+    """Compare the digests of a package with those of what is registered, or those of two stages."""
+    return SameBytes(
+        total=len(package),
+        different=sorted(name for name in package.keys() & there.keys() if package[name] != there[name]),
+        missing=sorted(package.keys() - there.keys()),
+        foreign=sorted(there.keys() - package.keys()),
+    )
+
+
+def code_locations(entities: Iterable[Entity]) -> set[str]:
+    """Return where tasks fetch their code from: in a stage, one place that is the stage's own."""
+    tasks = (one.message for one in entities if isinstance(one.message, TaskSpec))
+    return {found for task in tasks for found in _LOCATION.findall(_text(_structure.tree(task.template)))}
+
+
+def strangers(entities: Sequence[Entity], *, project: str, domain: str) -> list[str]:
+    """Return the references that leave a stage, one sentence each: none, if it stands by itself."""
+    return [
+        f"{entity} refers to {one.project}/{one.domain}/{one.name} at {one.version}"
+        for entity in entities
+        for one in identifiers(entity.message)
+        if (one.project, one.domain) != (project, domain)
+    ]
+
+
+def _digest(entity: Entity) -> str:
+    content = json.dumps(bare(entity), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return "sha256:" + hashlib.sha256(content.encode()).hexdigest()
+
+
+def bare(entity: Entity) -> _structure.Tree:
+    """Return an entity's content as `content_digests` takes it."""
+    [placed] = rewrite([entity], _NOWHERE, LaunchSettings())
+    message, own = placed.message, entity.id
+    for identifier in identifiers(message):
+        place = (identifier.project, identifier.domain, identifier.version)
+        if place in (("-", "-", "-"), (own.project, own.domain, own.version)):
+            identifier.project = identifier.domain = identifier.version = ""
+    if isinstance(message, LaunchPlan):
+        return _structure.tree(without_settings(message.spec))
+    if isinstance(message, TaskSpec):
+        return _placeless(_structure.tree(message.template))
+    inner = {f"[{one.id.name}]": _structure.tree(one) for one in message.sub_workflows}
+    return {"template": _structure.tree(message.template), "sub_workflows": inner}
+
+
+def _placeless(tree: _structure.Tree) -> _structure.Tree:
+    if isinstance(tree, str):
+        text = _LOCATION.sub("--additional-distribution CODE", tree)
+        return _DESTINATION.sub("--dest-dir FOLDER", text)
+    return {key: _placeless(value) for key, value in tree.items()}
+
+
+def _text(tree: _structure.Tree) -> str:
+    return tree if isinstance(tree, str) else "\n".join(map(_text, tree.values()))
