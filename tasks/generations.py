@@ -59,7 +59,7 @@ def launch_generation(
         raise _taken(activation, f"{name} was launched for something else") from error
 
 
-def follow_activation(home: Home, name: str, *, timeout_s: float) -> Activated:
+def follow_activation(home: Home, name: str, *, timeout_s: float = 1800) -> Activated:
     """Wait for the end of a generation's execution, and return what it did.
 
     Raises:

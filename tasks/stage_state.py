@@ -62,6 +62,8 @@ class Activation(Record):
         return dict(sorted(names.items()))
 
 
+UNASKED = Activation(target="", stage="", project="", domain="", generation=-1, cause=Cause.ROLLBACK)
+"""Stands for no activation where a launch plan's input has to be one."""
 GENERATION_FLOWS = ("activate", "rollback")
 """The flows whose executions are named by generation, each with an input `activation`."""
 NOTES = ("generation", "cause", "stage", "sha", "version", "manifest", "asked_by", "back_to", "reason")

@@ -50,7 +50,7 @@ def next_generation(asked: Asked, version: str, after: Mapping[str, str], asked_
         project=stage.project,
         domain=stage.domain,
         endpoint=stage.endpoint,
-        generation=state.last.number + 1 if state.last else 0,
+        generation=state.next,
         cause=Cause.PROMOTION,
         sha=asked.manifest.revision.sha,
         version=version,

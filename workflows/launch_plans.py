@@ -19,6 +19,7 @@ from tasks._enrolment import Enrolment
 from tasks._errors import BadUsage
 from tasks._names import plan_name
 from tasks._typed import literal_of
+from tasks.stage_state import UNASKED
 
 SELF_CHECK = "taxiway.self-check"
 SELF_CHECK_WORKFLOW = "workflows.self_check.self_check"
@@ -58,7 +59,12 @@ PROMOTE = Flow(
     name="promote", workflow="workflows.promote.promote", required=("sha", "stage"), defaults={"attempt": 1}
 )
 ACTIVATE = Flow(name="activate", workflow="workflows.activate.activate", required=("activation",))
-ROLLBACK = Flow(name="rollback", workflow="workflows.rollback.rollback", required=("stage", "to", "reason"))
+ROLLBACK = Flow(
+    name="rollback",
+    workflow="workflows.rollback.rollback",
+    required=("stage", "to", "reason"),
+    defaults={"activation": UNASKED},
+)
 APPROVE = Flow(
     name="approve",
     workflow="workflows.approve.approve",
@@ -72,7 +78,7 @@ HOLD = Flow(
     defaults={"hold": True},
 )
 NIGHTLY = Flow(name="nightly", workflow="workflows.nightly.nightly", required=("kickoff",), kickoff="kickoff")
-FLOWS = (PREVIEW, RELEASE, PROMOTE, ACTIVATE, APPROVE, HOLD)
+FLOWS = (PREVIEW, RELEASE, PROMOTE, ACTIVATE, ROLLBACK, APPROVE, HOLD)
 """The flows of a target; the preview comes first, for its plan is the one that says who is enrolled."""
 
 

@@ -73,6 +73,12 @@ def _limit_options(command: Any) -> Any:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="An enrolment as TOML; flags come on top.",
 )
+@click.option(
+    "--nightly",
+    metavar="CRON",
+    default="",
+    help="When releases that are due are promoted by themselves: cron's five fields, in UTC.",
+)
 @click.option("--create-projects", is_flag=True, help="Make the preview project if it is missing.")
 @click.option("--list", "list_all", is_flag=True, help="List the enrolled targets.")
 @click.option("--show", metavar="TARGET", default="", help="Show one target's enrolment.")
@@ -106,7 +112,7 @@ def command(
 def values_of(given: dict[str, Any]) -> dict[str, Any]:
     """Return an enrolment's values from a file and flags; a flag that was given wins, limits add up."""
     values = read_enrolment_file(given["file"]) if given.get("file") else {}
-    flags = {"name": "name", "url": "repository", "protected_branch": "protected_branch"}
+    flags = {"name": "name", "url": "repository"} | {flag: flag for flag in ("protected_branch", "nightly")}
     values |= {field: given[flag] for flag, field in flags.items() if given.get(flag)}
     if not values.get("repository") or not values.get("name"):
         raise BadUsage(
