@@ -17,13 +17,14 @@ from scripts.sandbox.attributes import Attributes
 from scripts.sandbox.attributes_api import AttributesApi
 from scripts.sandbox.database import Database
 from scripts.sandbox.dataproxy_api import DataProxyApi
-from scripts.sandbox.dispatch import handlers
+from scripts.sandbox.dispatch import Calls, handlers
 from scripts.sandbox.engine_parts import build_engine
 from scripts.sandbox.entities import Entities
 from scripts.sandbox.entities_api import EntitiesApi
 from scripts.sandbox.entity_lists import EntityLists
 from scripts.sandbox.executions import Executions
 from scripts.sandbox.executions_api import ExecutionsApi
+from scripts.sandbox.gateway import Gateway, is_local
 from scripts.sandbox.http_server import HttpServer, PortInUse, reachable
 from scripts.sandbox.images import Images
 from scripts.sandbox.named_entities_api import NamedEntitiesApi
@@ -70,7 +71,6 @@ class Sandbox:
         self.folder.make()
         images = Images(self.folder.images)
         images.add(DEFAULT_IMAGE, Path(sys.prefix))
-        self._http = self._http_server(self._wanted_http_port())
         self._db = db = Database(self.folder.database)
         storage = Storage(self.folder.storage)
         projects, attributes = Projects(db), Attributes(db)
@@ -92,7 +92,7 @@ class Sandbox:
             defaults=[("TAXIWAY_IMAGE_ROOT", str(self.folder.images)), *DATA_ENVIRONMENT],
         )
         nodes = NodesApi(db, NodeReads(db, storage))
-        self._servicers: tuple[object, ...] = (
+        servicers = (
             EntitiesApi(entities, EntityLists(db)),
             ExecutionsApi(executions, Spans(db)),
             nodes,
@@ -102,6 +102,9 @@ class Sandbox:
             SignalsApi(db),
             DataProxyApi(storage, lambda: self._http.signer, nodes),
         )
+        self._calls = Calls(servicers)
+        self._gateway = Gateway(self._calls, local=is_local(options.host))
+        self._http = self._http_server(self._wanted_http_port())
         self._grpc: grpc.Server | None = None
 
     def start(self) -> Status:
@@ -140,6 +143,7 @@ class Sandbox:
             self._grpc.stop(_STOP_GRACE_S).wait()
         self._engine.stop()
         self._http.stop()
+        self._gateway.close()
         self._db.close()
         self.folder.withdraw()
         log.info("stopped")
@@ -153,7 +157,7 @@ class Sandbox:
                 ("grpc.so_reuseport", 0),
             ],
         )
-        server.add_generic_rpc_handlers(tuple(handlers(self._servicers)))
+        server.add_generic_rpc_handlers(tuple(handlers(self._calls)))
         host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
         try:
             port = server.add_insecure_port(f"{host}:{self._options.port}")
@@ -168,6 +172,7 @@ class Sandbox:
             host=self._options.host,
             port=port,
             secret=self.folder.secret(),
+            gateway=self._gateway,
         )
 
     def _wanted_http_port(self) -> int:
