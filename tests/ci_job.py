@@ -32,7 +32,7 @@ class CiImage:
         uv, venv = _PROGRAMS / "uv", folder / "venv"
         lock = _ROOT / "requirements.lock"
         run([uv, "venv", "--quiet", "--python", sys.executable, venv], timeout_s=60)
-        install = [uv, "pip", "install", "--quiet", "--python", venv / "bin" / "python"]
+        install: list[str | Path] = [uv, "pip", "install", "--quiet", "--python", venv / "bin" / "python"]
         run([*install, "--constraint", lock, "requests"], timeout_s=120)
         shutil.copy(_ROOT / "scripts" / "trigger.py", folder)
         return cls(python=venv / "bin" / "python", folder=folder)
@@ -46,7 +46,7 @@ class CiImage:
     ) -> Done:
         """Run `trigger.py` to its end."""
         env = {**_environ(), **(environ or {})}
-        argv = [self.python, "-I", "-W", "error", "trigger.py", *words]
+        argv: list[str | Path] = [self.python, "-I", "-W", "error", "trigger.py", *words]
         return run(argv, timeout_s=timeout_s, env=env, cwd=self.folder, expect=expect)
 
     def cancelled_job(self, *words: str, when: Callable[[], bool], signum: signal.Signals) -> Done:

@@ -158,7 +158,7 @@ def test_a_cancelled_job_ends_its_execution_when_asked_to(
 
     def runs() -> bool:
         try:
-            return execution(admin, SLEEPS, attempt).closure.phase == WorkflowExecution.RUNNING
+            return bool(execution(admin, SLEEPS, attempt).closure.phase == WorkflowExecution.RUNNING)
         except grpc.RpcError:
             return False
 
