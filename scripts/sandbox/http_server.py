@@ -94,10 +94,10 @@ class HttpServer:
         app.router.add_get("/objects/{path:.+}", self._get)
         app.router.add_get("/log/{path:.+}", self._get_log)
         app.router.add_route("*", "/{path:.*}", self._gateway.handle)
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, self._host, self._port, shutdown_timeout=1)
+            site = web.TCPSite(runner, self._host, self._port)
             await site.start()
         except OSError as error:
             self._problem = error
