@@ -26,6 +26,7 @@ from tasks.limits import within
 from tasks.manifest import StoredManifest
 from tasks.plan import ImageContext, Plan, find_inputs, make_context, make_plan
 from tasks.policy import POLICY_FILE, Policy, missing, read_policy
+from tasks.rivals import supersede_previews
 from tasks.source import Commit, Source, checked_sha, fetch
 
 
@@ -179,7 +180,7 @@ def prepare(enrolment: Enrolment, sha: str, pull_request: int) -> Prepared:
     settings = read_settings(os.environ)
     with connect(Config.auto(), timeout_s=settings.rpc_timeout_s) as flyte:
         home = home_of(flyte, enrolment.name)
-        supersede_previews(home, own_execution(), sha=sha, pull_request=pull_request)
+        supersede_previews(home, own_execution().name, sha=sha, pull_request=pull_request)
     into = Path(current_context().working_directory)
     source = fetch_revision(
         enrolment,

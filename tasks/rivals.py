@@ -1,4 +1,4 @@
-"""Other executions that are about the same thing: a pull request's older preview, a stage's other promotion."""
+"""Other executions about the same thing: a pull request's older previews, a stage's older promotions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 
 from flyteidl.admin.execution_pb2 import Execution, ExecutionTerminateRequest
-from flyteidl.core.identifier_pb2 import WorkflowExecutionIdentifier
 
 from tasks._errors import FlyteNotFound, FlyteRefused, WaitTimedOut
 from tasks._executions import ENDED
@@ -47,7 +46,7 @@ def supersede_previews(
     if not pull_request:
         return []
     done = []
-    for execution in older(list(home.executions(("preview",), phases=RUNNING)), own.name):
+    for execution in older(list(home.executions(("preview",), phases=RUNNING)), own):
         inputs = home.data(execution.id.name).full_inputs
         try:
             same = value_of(inputs, "pull_request", int) == pull_request

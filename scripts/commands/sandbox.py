@@ -58,7 +58,9 @@ def command() -> None:
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=30080, show_default=True, help="The port of Flyte's API; 0 is any free one.")
-@click.option("--http-port", type=int, default=None, help="The port of up- and downloads; left out, any.")
+@click.option(
+    "--http-port", type=int, default=None, help="The port of REST, up- and downloads; left out, any."
+)
 @click.option(
     "--secrets",
     type=click.Path(path_type=Path, exists=True, file_okay=False),

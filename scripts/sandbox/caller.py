@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+Metadata = Iterable[tuple[str, str | bytes]]
+"""What comes along with a call: gRPC's metadata, or the headers of an HTTP request."""
 _HEADER = re.compile(r"[a-z0-9_.-]+")
 """What gRPC allows as a key of metadata; those that begin with `grpc-` are its own."""
 
@@ -45,7 +47,7 @@ class PrincipalHeader:
             raise BadHeader(f"{name!r} cannot carry a name: gRPC keeps it for itself or for bytes")
         return cls(lower)
 
-    def caller(self, metadata: Iterable[tuple[str, str | bytes]]) -> Caller:
+    def caller(self, metadata: Metadata) -> Caller:
         """Return who calls by a gRPC call's metadata, or by the header fields of an HTTP request.
 
         Where the header is there twice, one of both may be the client's own, so nobody is believed.

@@ -47,3 +47,19 @@ class Unimplemented(FlyteError):
     """Flyte can, the sandbox cannot (yet); the message says so in a sentence."""
 
     code = grpc.StatusCode.UNIMPLEMENTED
+
+
+class PermissionDenied(FlyteError):
+    """Whoever calls may not do this."""
+
+    code = grpc.StatusCode.PERMISSION_DENIED
+
+
+class ResourceExhausted(FlyteError):
+    """The request is larger than what is taken."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class Internal(FlyteError):
+    """Something went wrong that nobody foresaw; the traceback is in the sandbox's log."""

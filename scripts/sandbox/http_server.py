@@ -1,4 +1,4 @@
-"""Uploads and downloads: signed URLs of single objects, over HTTP, as an object store has them."""
+"""The sandbox over HTTP: signed URLs of single objects, as an object store has them; logs; the REST API."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from aiohttp import web
 
 from scripts.sandbox.clock import now
+from scripts.sandbox.gateway import Gateway
 from scripts.sandbox.signed_urls import Refused, Signer, file_within, is_md5
 
 log = logging.getLogger(__name__)
@@ -34,10 +35,13 @@ def reachable(host: str, port: int) -> str:
 
 
 class HttpServer:
-    """Serves one storage in a thread of its own, from `start` to `stop`."""
+    """Serves one storage and one API in a thread of its own, from `start` to `stop`."""
 
-    def __init__(self, *, storage: Path, logs: Path, host: str, port: int, secret: bytes) -> None:
+    def __init__(
+        self, *, storage: Path, logs: Path, host: str, port: int, secret: bytes, gateway: Gateway
+    ) -> None:
         self._storage, self._logs = storage.resolve(), logs.resolve()
+        self._gateway = gateway
         self._host, self._port = host, port
         self._secret = secret
         self._loop = asyncio.new_event_loop()
@@ -89,10 +93,11 @@ class HttpServer:
         app.router.add_put("/objects/{path:.+}", self._put)
         app.router.add_get("/objects/{path:.+}", self._get)
         app.router.add_get("/log/{path:.+}", self._get_log)
-        runner = web.AppRunner(app, access_log=None)
+        app.router.add_route("*", "/{path:.*}", self._gateway.handle)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, self._host, self._port, shutdown_timeout=1)
+            site = web.TCPSite(runner, self._host, self._port)
             await site.start()
         except OSError as error:
             self._problem = error

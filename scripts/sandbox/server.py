@@ -18,13 +18,14 @@ from scripts.sandbox.attributes_api import AttributesApi
 from scripts.sandbox.caller import PrincipalHeader
 from scripts.sandbox.database import Database
 from scripts.sandbox.dataproxy_api import DataProxyApi
-from scripts.sandbox.dispatch import handlers
+from scripts.sandbox.dispatch import Calls, handlers
 from scripts.sandbox.engine_parts import build_engine
 from scripts.sandbox.entities import Entities
 from scripts.sandbox.entities_api import EntitiesApi
 from scripts.sandbox.entity_lists import EntityLists
 from scripts.sandbox.executions import Executions
 from scripts.sandbox.executions_api import ExecutionsApi
+from scripts.sandbox.gateway import Gateway, is_local
 from scripts.sandbox.http_server import HttpServer, PortInUse, reachable
 from scripts.sandbox.images import Images
 from scripts.sandbox.named_entities_api import NamedEntitiesApi
@@ -74,7 +75,6 @@ class Sandbox:
         self.folder.make()
         images = Images(self.folder.images)
         images.add(DEFAULT_IMAGE, Path(sys.prefix))
-        self._http = self._http_server(self._wanted_http_port())
         self._db = db = Database(self.folder.database)
         storage = Storage(self.folder.storage)
         projects, attributes = Projects(db), Attributes(db)
@@ -98,7 +98,7 @@ class Sandbox:
         self._scheduler = Scheduler(ScheduleTable(db), executions)
         entities.wake = self._scheduler.wake
         nodes = NodesApi(db, NodeReads(db, storage))
-        self._servicers: tuple[object, ...] = (
+        servicers = (
             EntitiesApi(entities, EntityLists(db)),
             ExecutionsApi(executions, Spans(db)),
             nodes,
@@ -108,6 +108,9 @@ class Sandbox:
             SignalsApi(db),
             DataProxyApi(storage, lambda: self._http.signer, nodes),
         )
+        self._calls = Calls(servicers, options.principal)
+        self._gateway = Gateway(self._calls, local=is_local(options.host))
+        self._http = self._http_server(self._wanted_http_port())
         self._grpc: grpc.Server | None = None
 
     def start(self) -> Status:
@@ -148,6 +151,7 @@ class Sandbox:
         self._scheduler.stop()
         self._engine.stop()
         self._http.stop()
+        self._gateway.close()
         self._db.close()
         self.folder.withdraw()
         log.info("stopped")
@@ -161,7 +165,7 @@ class Sandbox:
                 ("grpc.so_reuseport", 0),
             ],
         )
-        server.add_generic_rpc_handlers(tuple(handlers(self._servicers, self._options.principal)))
+        server.add_generic_rpc_handlers(tuple(handlers(self._calls)))
         host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
         try:
             port = server.add_insecure_port(f"{host}:{self._options.port}")
@@ -176,6 +180,7 @@ class Sandbox:
             host=self._options.host,
             port=port,
             secret=self.folder.secret(),
+            gateway=self._gateway,
         )
 
     def _wanted_http_port(self) -> int:

@@ -21,7 +21,8 @@ OTHER_IMAGE = "registry.example.com/other:1"
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--flyte-endpoint"):
-        left_out = [item for item in items if item.get_closest_marker("sandbox_only")]
+        marks = ["sandbox_only", *([] if config.getoption("--flyte-http") else ["rest"])]
+        left_out = [item for item in items if any(map(item.get_closest_marker, marks))]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
 
@@ -56,6 +57,16 @@ def flyte(request: pytest.FixtureRequest) -> Flyte:
     project = Project(id=flyte.project, name=flyte.project, description="made by a run of conformance tests")
     flyte.admin.RegisterProject(ProjectRegisterRequest(project=project))
     return flyte
+
+
+@pytest.fixture(scope="session")
+def rest_url(request: pytest.FixtureRequest) -> str:
+    """Where the Flyte under test has its REST API, without a slash at the end."""
+    given: str | None = request.config.getoption("--flyte-http")
+    if given is None:
+        sandbox: Sandbox = request.getfixturevalue("own_sandbox")
+        return sandbox.http
+    return given.rstrip("/")
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from flyteidl.service.auth_pb2_grpc import AuthMetadataServiceStub
 from grpc_status import rpc_status
 
 from scripts.sandbox.caller import Caller
-from scripts.sandbox.dispatch import handlers
+from scripts.sandbox.dispatch import Calls, handlers
 from scripts.sandbox.errors import InvalidArgument
 
 
@@ -42,7 +42,7 @@ class Second:
 @pytest.fixture(scope="module")
 def channel() -> Iterator[grpc.Channel]:
     server = grpc.server(ThreadPoolExecutor(2))
-    server.add_generic_rpc_handlers(tuple(handlers([First(), Second()])))
+    server.add_generic_rpc_handlers(tuple(handlers(Calls([First(), Second()]))))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     limits = [("grpc.max_metadata_size", 2**25), ("grpc.absolute_max_metadata_size", 2**25)]

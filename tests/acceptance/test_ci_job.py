@@ -1,0 +1,47 @@
+"""The whole preview as a CI job starts it, with nothing of Taxiway on its side but one file."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.ci_job import CiImage
+from tests.fixtures.target import Target
+from tests.running import Sandbox
+
+
+def test_a_job_and_a_person_share_one_execution_and_its_report(
+    sandbox: Sandbox, target: Target, enrolled: str, ci_image: CiImage
+) -> None:
+    sha = target.branches["code-only"]
+    words = ("preview", enrolled, sha, "--pull-request", "81", "--endpoint", sandbox.http)
+    done = ci_image.job(*words)
+    outcome = sandbox.preview(enrolled, sha, "--pull-request", "81")
+    name = outcome["execution"]["name"]
+    assert f"{name}: launched" in done.stderr
+    assert outcome["passed"]
+    assert done.stdout.strip() == sandbox.taxiway("report", name, "--markdown").stdout.strip()
+    assert "attached to it" in ci_image.job(*words).stderr
+
+
+@pytest.mark.parametrize(
+    ("branch", "code", "says"),
+    [("policy-error", 1, "package.source"), ("", 2, "broke off")],
+    ids=["a verdict", "a fault"],
+)
+def test_a_preview_that_does_not_pass_says_why(
+    sandbox: Sandbox, target: Target, enrolled: str, ci_image: CiImage, branch: str, code: int, says: str
+) -> None:
+    sha = target.branches[branch] if branch else "0" * 40
+    words = ("preview", enrolled, sha, "--pull-request", "82", "--endpoint", sandbox.http)
+    done = ci_image.job(*words, expect=[code])
+    assert says in done.stdout
+
+
+def test_what_a_person_started_with_another_enrolment_is_not_taken_for_the_same(
+    sandbox: Sandbox, target: Target, enrolled: str, ci_image: CiImage
+) -> None:
+    words = ("preview", enrolled, "0" * 40, "--pull-request", "83", "--endpoint", sandbox.http)
+    ci_image.job(*words, expect=[2])
+    flags = ["--limit-project", "fraud", "--limit-domain", "development"]
+    sandbox.taxiway("enroll", target.url, "--name", "fraud", *flags)
+    assert "with another enrolment" in ci_image.job(*words, expect=[2]).stderr
