@@ -28,6 +28,7 @@ import shlex
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,8 +36,13 @@ from types import FrameType
 from typing import Any
 from urllib.parse import quote, quote_plus, urlsplit
 
-import requests
-from requests.auth import AuthBase, HTTPBasicAuth
+try:
+    import requests
+    from requests.auth import AuthBase, HTTPBasicAuth
+except ImportError as error:
+    # Left alone, it would end with 1, which says that a verdict is not passed.
+    sys.stderr.write(f"taxiway: {error}. Install it: pip install requests\n")
+    sys.exit(2)
 
 PASSED, FAILED, FAULT = 0, 1, 2
 VERDICT_FAILED = "TAXI:VerdictFailed"
@@ -931,6 +937,11 @@ def main() -> int:
         return FAULT
     except Cancelled as cancelled:
         return 128 + cancelled.signum
+    except Exception:
+        # Left alone, it would end with 1, which says that a verdict is not passed.
+        console.say(traceback.format_exc())
+        console.say("Flyte's answer was not understood. Does this file fit the Taxiway that is installed?")
+        return FAULT
 
 
 if __name__ == "__main__":

@@ -43,10 +43,12 @@ class CiImage:
         environ: Mapping[str, str] | None = None,
         expect: Sequence[int] = (0,),
         timeout_s: float = 240,
+        bare: bool = False,
     ) -> Done:
-        """Run `trigger.py` to its end."""
+        """Run `trigger.py` to its end; with `bare` by a Python that knows no installed packages."""
         env = {**_environ(), **(environ or {})}
-        argv: list[str | Path] = [self.python, "-I", "-W", "error", "trigger.py", *words]
+        flags = ["-I", "-W", "error", *(["-S"] if bare else [])]
+        argv: list[str | Path] = [self.python, *flags, "trigger.py", *words]
         return run(argv, timeout_s=timeout_s, env=env, cwd=self.folder, expect=expect)
 
     def cancelled_job(self, *words: str, when: Callable[[], bool], signum: signal.Signals) -> Done:

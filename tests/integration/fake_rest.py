@@ -36,13 +36,17 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """An answer in place of the right one, `times` times, to requests whose path begins with `path`."""
+    """An answer in place of the right one, `times` times, to requests whose path begins with `path`.
+
+    With `late`, what was asked is done all the same.
+    """
 
     path: str
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     times: int = 1
+    late: bool = False
 
 
 @dataclass
@@ -147,6 +151,8 @@ def _handler(flyte: FakeFlyte) -> type[BaseHTTPRequestHandler]:
             with lock:
                 flyte.seen.append(Seen(verb=self.command, path=path, authorization=authorization))
                 fault = flyte.fault(path)
+                if fault is not None and fault.late:
+                    flyte.answer(self.command, path, body, authorization)
                 if fault is None:
                     status, document = flyte.answer(self.command, path, body, authorization)
                     text = document if isinstance(document, str) else json.dumps(document)

@@ -69,9 +69,9 @@ def test_a_connection_that_is_reset_is_made_again(ci_image: CiImage, flyte: Fake
     assert preview(ci_image, flyte).stdout == MARKDOWN
 
 
-def test_a_launch_that_is_tried_again_and_was_there_is_taken_up(ci_image: CiImage, flyte: FakeFlyte) -> None:
-    preview(ci_image, flyte)
-    flyte.faults = [Fault(path=EXECUTIONS, status=500)]
+@pytest.mark.parametrize("status", [RESET, 500])
+def test_a_launch_whose_answer_is_lost_is_taken_up(ci_image: CiImage, flyte: FakeFlyte, status: int) -> None:
+    flyte.faults = [Fault(path=EXECUTIONS, status=status, late=True)]
     done = preview(ci_image, flyte)
     assert "attached to it" in done.stderr
     assert done.stdout == MARKDOWN
@@ -168,6 +168,16 @@ def test_a_client_with_a_wrong_secret_is_a_fault(ci_image: CiImage, flyte: FakeF
 def test_an_answer_that_is_none_of_flytes_is_a_fault(ci_image: CiImage, flyte: FakeFlyte) -> None:
     flyte.faults = [Fault(path=PLAN, status=200, body=b"<html>log in</html>")]
     assert "check that --endpoint is its HTTP endpoint" in preview(ci_image, flyte, code=2).stderr
+
+
+def test_an_answer_of_another_shape_is_a_fault_and_no_verdict(ci_image: CiImage, flyte: FakeFlyte) -> None:
+    body = b'{"spec": {"annotations": {"values": ["taxiway/repository"]}}}'
+    flyte.faults = [Fault(path=PLAN, status=200, body=body)]
+    assert "was not understood" in preview(ci_image, flyte, code=2).stderr
+
+
+def test_a_job_without_requests_is_a_fault_and_no_verdict(ci_image: CiImage, flyte: FakeFlyte) -> None:
+    assert "pip install requests" in ci_image.job("preview", bare=True, expect=[2], timeout_s=60).stderr
 
 
 def test_commands_to_github_in_an_error_are_neither_taken_from_the_report_nor_the_log(
