@@ -35,9 +35,7 @@ def older(executions: Sequence[Execution], own: str) -> list[Execution]:
     return ordered[: names.index(own)] if own in names else []
 
 
-def supersede_previews(
-    home: Home, own: WorkflowExecutionIdentifier, *, sha: str, pull_request: int
-) -> list[str]:
+def supersede_previews(home: Home, own: str, *, sha: str, pull_request: int) -> list[str]:
     """Terminate the older previews of a pull request that are of other revisions; return their names.
 
     One list of what runs, and one read for each of those. Nothing is superseded where there is no pull
