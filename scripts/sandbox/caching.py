@@ -70,10 +70,9 @@ class Caching:
 
     def begin_node(self, round_: Round, place: Place) -> None:
         """Look a new task node up; where its outputs are there, it has succeeded without an attempt."""
-        call = self._call(round_, place)
-        if not is_cached(call.task):
+        if not is_cached(_task(place)):
             return
-        hit = self.find(round_, call)
+        hit = self.find(round_, self._call(round_, place))
         with self._nodes.changing(round_.key, place.unique_id, round_.at) as record:
             status = CACHE_SKIPPED if round_.config.overwrite_cache else CACHE_MISS
             record.message.closure.task_node_metadata.cache_status = status
@@ -82,9 +81,9 @@ class Caching:
 
     def admit_node(self, round_: Round, place: Place, record: NodeRecord) -> bool:
         """Say whether a task node may start an attempt; where its outputs have come, it has succeeded."""
-        call = self._call(round_, place)
-        if not is_serialized(call.task):
+        if not is_serialized(_task(place)):
             return True
+        call = self._call(round_, place)
         hit = self.find(round_, call)
         if hit is not None:
             self._catalog.release(call.worker)
@@ -106,7 +105,7 @@ class Caching:
 
     def _call(self, round_: Round, place: Place) -> Call:
         return Call(
-            task=place.scope.program.task(place.node.task_node.reference_id),
+            task=_task(place),
             inputs=self._storage.read_or_empty(f"{place.data_dir}/{INPUTS}", LiteralMap),
             worker=Worker(key=round_.key, node_id=place.unique_id),
         )
@@ -117,6 +116,10 @@ class Caching:
         closure.task_node_metadata.cache_status = CACHE_HIT
         closure.task_node_metadata.catalog_key.CopyFrom(hit.metadata)
         record.show(NodeExecution.SUCCEEDED, round_.at)
+
+
+def _task(place: Place) -> TaskTemplate:
+    return place.scope.program.task(place.node.task_node.reference_id)
 
 
 def source_of(key: ExecutionKey, task: TaskTemplate, node_id: str, attempt: int) -> TaskExecutionIdentifier:
