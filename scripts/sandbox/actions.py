@@ -88,6 +88,61 @@ class ExpandDynamic:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CacheOutputs:
+    """Keep the outputs of a task that has succeeded in the data catalog."""
+
+    place: Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnterArray:
+    """Make items of the lists that an array node is given."""
+
+    place: Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartItem:
+    """Start the next attempt of an item."""
+
+    index: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryItem:
+    """Give an item another attempt; `system` says which budget pays. An attempt that runs is ended."""
+
+    index: int
+    system: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndItem:
+    """Show an item as succeeded, or with an error as failed. An attempt that runs is ended."""
+
+    index: int
+    error: ExecutionError | None = None
+
+
+ItemStep = StartItem | RetryItem | EndItem
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepItems:
+    """Take some items of an array node further."""
+
+    place: Place
+    steps: tuple[ItemStep, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompleteArray:
+    """Gather what the items gave, and show the array node as succeeded."""
+
+    place: Place
+
+
+@dataclass(frozen=True, kw_only=True)
 class LaunchChild:
     """Create the execution of a launch-plan node, or attach to the one that has its name."""
 
@@ -145,6 +200,10 @@ Action = (
     | EnterScope
     | ChooseBranch
     | ExpandDynamic
+    | CacheOutputs
+    | EnterArray
+    | StepItems
+    | CompleteArray
     | LaunchChild
     | CompleteNode
     | FailNode

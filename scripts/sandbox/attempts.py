@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flyteidl.admin.matchable_resource_pb2 import WorkflowExecutionConfig
@@ -14,19 +14,38 @@ from flyteidl.core.workflow_pb2 import TaskNodeOverrides
 
 from scripts.sandbox.containers import Container, container_of
 from scripts.sandbox.environment import task_environment
-from scripts.sandbox.ids import ExecutionKey, attempt_name
+from scripts.sandbox.ids import ExecutionKey, attempt_name, unique_node_id
 from scripts.sandbox.runtime import Attempt, Files
 from scripts.sandbox.storage import INPUTS, Storage
 from scripts.sandbox.templating import Values, render
 
+# flytepropeller `nodes/array/execution_context.go`
+_INDEX_NAME, _INDEX = "BATCH_JOB_ARRAY_INDEX_VAR_NAME", "FLYTE_K8S_ARRAY_INDEX"
+
+
+@dataclass(frozen=True)
+class ItemRef:
+    """Which item of which attempt of an array node; `node_id` is the unique one."""
+
+    node_id: str
+    node_attempt: int
+    index: int
+
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptRef:
-    """Which attempt of which node of which execution."""
+    """Which attempt of which node of which execution; of an array node the attempt of an `item`."""
 
     key: ExecutionKey
     node_id: str
     attempt: int
+    item: ItemRef | None = None
+
+    @classmethod
+    def of_item(cls, key: ExecutionKey, item: ItemRef, attempt: int) -> AttemptRef:
+        """Return an attempt of an item, which is named as a node inside the array node would be."""
+        node_id = unique_node_id(item.node_id, item.node_attempt, f"n{item.index}")
+        return cls(key=key, node_id=node_id, attempt=attempt, item=item)
 
     @property
     def name(self) -> str:
@@ -46,7 +65,10 @@ class AttemptRef:
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What is to run, and with what; `data_dir` is the node's, relative to the storage's root."""
+    """What is to run, and with what; `data_dir` is the node's, relative to the storage's root.
+
+    An item of an array node finds its inputs among those of the whole node.
+    """
 
     ref: AttemptRef
     task: TaskTemplate
@@ -59,7 +81,16 @@ class Order:
     @property
     def output_dir(self) -> str:
         """The folder of what the attempt writes, relative to the storage's root."""
-        return f"{self.data_dir}/{self.ref.attempt}"
+        item = self.ref.item
+        folder = self.data_dir if item is None else f"{self.data_dir}/{item.node_attempt}/{item.index}"
+        return f"{folder}/{self.ref.attempt}"
+
+    @property
+    def envs(self) -> tuple[tuple[str, str], ...]:
+        """The variables of the execution, and those that tell an item which one it is."""
+        envs = tuple((pair.key, pair.value) for pair in self.config.envs.values)
+        item = self.ref.item
+        return envs if item is None else (*envs, (_INDEX_NAME, _INDEX), (_INDEX, str(item.index)))
 
 
 class AttemptMaker:
@@ -101,7 +132,7 @@ class AttemptMaker:
                 ),
                 attempt=ref.attempt,
                 task=order.task.id,
-                execution_envs=[(pair.key, pair.value) for pair in order.config.envs.values],
+                execution_envs=order.envs,
                 defaults=self._defaults,
             ),
             folder=self._work / ref.namespace / ref.name,
@@ -117,7 +148,7 @@ class AttemptMaker:
 
     def _values(self, order: Order) -> Values:
         ref = order.ref
-        before = AttemptRef(key=ref.key, node_id=ref.node_id, attempt=ref.attempt - 1)
+        before = replace(ref, attempt=ref.attempt - 1)
         return Values(
             input=self._storage.uri(f"{order.data_dir}/{INPUTS}"),
             input_prefix=self._storage.uri(order.data_dir),

@@ -15,7 +15,9 @@ from flyteidl.core.literals_pb2 import LiteralMap
 from flyteidl.core.types_pb2 import ERROR
 
 from scripts.sandbox import actions
+from scripts.sandbox.array_effects import ArrayEffects
 from scripts.sandbox.bindings import BindingError, resolve
+from scripts.sandbox.caching import Caching
 from scripts.sandbox.conditions import BranchFailed, choose
 from scripts.sandbox.execution_rows import ExecutionRows
 from scripts.sandbox.graph import START
@@ -40,6 +42,8 @@ class Effects:
         nodes: NodeTable,
         executions: ExecutionRows,
         tasks: TaskEffects,
+        arrays: ArrayEffects,
+        caching: Caching,
         launching: Launching,
         recovery: Recovery,
     ) -> None:
@@ -47,6 +51,8 @@ class Effects:
         self._nodes = nodes
         self._executions = executions
         self._tasks = tasks
+        self._arrays = arrays
+        self._caching = caching
         self._launching = launching
         self._recovery = recovery
         self._how: dict[type, Callable[[Round, Any], None]] = {
@@ -60,6 +66,10 @@ class Effects:
             actions.EnterScope: self._enter_scope,
             actions.ChooseBranch: self._choose,
             actions.ExpandDynamic: self._expand,
+            actions.CacheOutputs: self._cache_outputs,
+            actions.EnterArray: self._enter_array,
+            actions.StepItems: self._step_items,
+            actions.CompleteArray: self._complete_array,
             actions.LaunchChild: self._launch,
             actions.CompleteNode: self._complete,
             actions.FailNode: self._fail_node,
@@ -112,6 +122,8 @@ class Effects:
             self._nodes.add(round_.key, place, NodeExecution.SUCCEEDED, round_.at)
         else:
             self._nodes.add(round_.key, place, NodeExecution.QUEUED, round_.at)
+            if place.kind is Kind.TASK:
+                self._caching.begin_node(round_, place)
 
     def _outputs_of(self, round_: Round, place: Place, node_id: str) -> LiteralMap:
         state = round_.snapshot.nodes.get(place.scope.unique_id(node_id))
@@ -153,6 +165,18 @@ class Effects:
     def _retry_node(self, round_: Round, action: actions.RetryNode) -> None:
         self._tasks.retry(round_, action.unique_id, system=action.system)
 
+    def _cache_outputs(self, round_: Round, action: actions.CacheOutputs) -> None:
+        self._caching.keep_node(round_, action.place)
+
+    def _enter_array(self, round_: Round, action: actions.EnterArray) -> None:
+        self._arrays.enter(round_, action.place)
+
+    def _step_items(self, round_: Round, action: actions.StepItems) -> None:
+        self._arrays.step(round_, action.place, action.steps)
+
+    def _complete_array(self, round_: Round, action: actions.CompleteArray) -> None:
+        self._arrays.complete(round_, action.place)
+
     def _launch(self, round_: Round, action: actions.LaunchChild) -> None:
         self._launching.launch(round_, action.place)
 
@@ -170,7 +194,7 @@ class Effects:
             record.show(NodeExecution.SUCCEEDED, round_.at)
 
     def _fail_node(self, round_: Round, action: actions.FailNode) -> None:
-        self._tasks.end_attempt(round_, action.unique_id)
+        self._tasks.end_attempt(round_, action.unique_id, action.error)
         with self._nodes.changing(round_.key, action.unique_id, round_.at) as record:
             record.settle(Outcome.FAILED, action.error)
             record.message.closure.error.CopyFrom(action.error)

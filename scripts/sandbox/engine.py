@@ -23,6 +23,7 @@ from scripts.sandbox.effects import Effects
 from scripts.sandbox.execution_rows import ExecutionRows
 from scripts.sandbox.executions import TERMINAL
 from scripts.sandbox.ids import ExecutionKey
+from scripts.sandbox.item_table import ItemTable
 from scripts.sandbox.nodes import Outcome
 from scripts.sandbox.results import Result, lost, read_result
 from scripts.sandbox.rounds import Round, Started
@@ -94,8 +95,8 @@ class Engine:
 
     def _give_up_attempts(self) -> None:
         now = clock.now()
-        for key, node_id, attempt in AttemptTable(self._db).open():
-            ref = AttemptRef(key=key, node_id=node_id, attempt=attempt)
+        nodes = [AttemptRef(key=k, node_id=n, attempt=a) for k, n, a in AttemptTable(self._db).open()]
+        for ref in [*nodes, *ItemTable(self._db).open()]:
             gone = Exit(reason=Reason.LOST, started_at=now, ended_at=now)
             error = lost(ref.namespace, ref.name)
             with self._db.transaction():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from scripts.sandbox.array_node import ArrayNode
 from scripts.sandbox.branch_node import BranchNode
 from scripts.sandbox.launch_plan_node import LaunchPlanNode
 from scripts.sandbox.nodes import Kind, NodeState, Place
@@ -30,5 +31,6 @@ KINDS: Mapping[Kind, NodeKind] = {
     Kind.WORKFLOW: WorkflowNode(),
     Kind.LAUNCH_PLAN: LaunchPlanNode(),
     Kind.BRANCH: BranchNode(),
+    Kind.ARRAY: ArrayNode(),
 }
 UNSUPPORTED: NodeKind = UnsupportedNode()

@@ -171,6 +171,7 @@ def _message(key: ExecutionKey, place: Place, phase: NodeExecution.Phase, at: da
     execution.project, execution.domain, execution.name = key.project, key.domain, key.name
     message.metadata.spec_node_id = place.node.id
     message.metadata.is_parent_node = place.kind in (Kind.WORKFLOW, Kind.BRANCH)
+    message.metadata.is_array = place.kind is Kind.ARRAY
     message.metadata.retry_group = str(place.parent_attempt) if place.parent else ""
     message.closure.phase = phase
     for stamp in (message.closure.created_at, message.closure.updated_at):

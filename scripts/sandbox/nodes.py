@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from flyteidl.core.execution_pb2 import ExecutionError, NodeExecution
 from flyteidl.core.workflow_pb2 import Node
@@ -15,6 +15,9 @@ from flyteidl.core.workflow_pb2 import Node
 from scripts.sandbox import clock
 from scripts.sandbox.graph import END, START, Graph, Program
 from scripts.sandbox.ids import ExecutionKey, unique_node_id
+
+if TYPE_CHECKING:
+    from scripts.sandbox.array_items import ItemState
 
 ENDED = frozenset(
     {
@@ -171,6 +174,9 @@ class Snapshot:
     nodes: Mapping[str, NodeState] = field(default_factory=dict)
     dynamics: Mapping[str, Program] = field(default_factory=dict)
     children: Mapping[str, ChildState] = field(default_factory=dict)
+    items: Mapping[str, tuple[ItemState, ...]] = field(default_factory=dict)
+    held_up: frozenset[tuple[str, int]] = frozenset()
+    """Nodes, and items of array nodes (else -1), that wait while somebody else makes a cached result."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,9 +14,11 @@ from flyteidl.core.literals_pb2 import LiteralMap
 from flyteidl.core.tasks_pb2 import TaskTemplate
 from google.protobuf.message import DecodeError
 
+from scripts.sandbox.containers import NoContainer
 from scripts.sandbox.nodes import Outcome
 from scripts.sandbox.runtime import Attempt, Exit, Reason
 from scripts.sandbox.storage import ERROR, FUTURES, OUTPUTS, Storage
+from scripts.sandbox.templating import TemplateError
 
 MAX_OUTPUT_BYTES = 2 * 1024 * 1024
 MAX_MESSAGE = 102400
@@ -104,6 +106,12 @@ def _of_failed_pod(status: str) -> ExecutionError:
         status,
     ]
     return ExecutionError(code="Interrupted", message=cut("\r\n".join(lines)), kind=ExecutionError.SYSTEM)
+
+
+def unstartable(error: NoContainer | TemplateError) -> ExecutionError:
+    """Return the error of an attempt that cannot even be made."""
+    code = "Unsupported" if isinstance(error, NoContainer) else "BadTaskSpecification"
+    return ExecutionError(code=code, message=str(error), kind=ExecutionError.USER)
 
 
 def lost(namespace: str, name: str) -> ExecutionError:

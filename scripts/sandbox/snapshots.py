@@ -6,11 +6,13 @@ from flyteidl.admin.execution_pb2 import Execution
 from flyteidl.admin.matchable_resource_pb2 import WorkflowExecutionConfig
 from flyteidl.core.compiler_pb2 import CompiledWorkflowClosure
 
+from scripts.sandbox.catalog import Catalog
 from scripts.sandbox.database import Database
 from scripts.sandbox.graph import Program
 from scripts.sandbox.ids import ExecutionKey
+from scripts.sandbox.item_table import ItemTable
 from scripts.sandbox.node_table import NodeTable
-from scripts.sandbox.nodes import ChildState, NodeState, Snapshot
+from scripts.sandbox.nodes import ChildState, Kind, NodeState, Snapshot
 from scripts.sandbox.storage import Storage
 
 
@@ -20,6 +22,8 @@ class Snapshots:
     def __init__(self, db: Database, nodes: NodeTable, storage: Storage) -> None:
         self._db = db
         self._nodes = nodes
+        self._items = ItemTable(db)
+        self._catalog = Catalog(db)
         self._storage = storage
         self._fixed: dict[ExecutionKey, tuple[Program, WorkflowExecutionConfig]] = {}
         self._dynamics: dict[tuple[ExecutionKey, str, int], Program] = {}
@@ -46,6 +50,12 @@ class Snapshots:
             nodes=nodes,
             dynamics={one.unique_id: self._dynamic(key, one) for one in alive if one.is_dynamic},
             children={one.child: self._child(key, one.child) for one in alive if one.child},
+            items={
+                one.unique_id: self._items.states(key, one.unique_id, one.attempt)
+                for one in alive
+                if one.kind is Kind.ARRAY
+            },
+            held_up=self._catalog.held_up(key),
         )
         return snapshot, config
 

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from flyteidl.core.compiler_pb2 import CompiledWorkflowClosure
 from flyteidl.core.execution_pb2 import ExecutionError, NodeExecution, TaskExecution
 from flyteidl.core.literals_pb2 import LiteralMap
 
 from scripts.sandbox import clock
-from scripts.sandbox.attempt_table import AttemptTable
+from scripts.sandbox.array_effects import ArrayEffects
+from scripts.sandbox.attempt_table import AttemptTable, LogUri
 from scripts.sandbox.attempts import AttemptMaker, AttemptRef, Order
+from scripts.sandbox.caching import Caching
+from scripts.sandbox.catalog import Worker
 from scripts.sandbox.containers import NoContainer
 from scripts.sandbox.dynamics import DynamicBroken, Dynamics
 from scripts.sandbox.graph import START, Program
 from scripts.sandbox.node_table import NodeRecord, NodeTable
 from scripts.sandbox.nodes import Outcome, Place
-from scripts.sandbox.results import Result
+from scripts.sandbox.results import Result, unstartable
 from scripts.sandbox.rounds import Round, Started
 from scripts.sandbox.runtime import Exit
 from scripts.sandbox.storage import DECK, FUTURES, INPUTS, OUTPUTS, Storage
 from scripts.sandbox.templating import TemplateError
 
-LogUri = Callable[[str, str], str]
-
 
 class TaskEffects:
-    """Starts and ends attempts. `log_uri` gives, for a namespace and a pod, where its log is served."""
+    """Starts and ends attempts."""
 
     def __init__(
         self,
@@ -36,6 +35,8 @@ class TaskEffects:
         attempts: AttemptTable,
         maker: AttemptMaker,
         dynamics: Dynamics,
+        arrays: ArrayEffects,
+        caching: Caching,
         log_uri: LogUri,
     ) -> None:
         self._storage = storage
@@ -43,11 +44,18 @@ class TaskEffects:
         self._attempts = attempts
         self._maker = maker
         self._dynamics = dynamics
+        self._arrays = arrays
+        self._caching = caching
         self._log_uri = log_uri
 
     def start(self, round_: Round, place: Place) -> None:
-        """Start the current attempt of a node, or fail the node if there is no way to."""
+        """Start the current attempt of a node, or fail the node if there is no way to.
+
+        A node that waits while an equal call is made elsewhere stays as it is.
+        """
         with self._nodes.changing(round_.key, place.unique_id, round_.at) as record:
+            if not self._caching.admit_node(round_, place, record):
+                return
             order = self._order(round_, place, record)
             task = order.task
             record.show(NodeExecution.RUNNING, round_.at)
@@ -67,8 +75,7 @@ class TaskEffects:
             try:
                 attempt = self._maker.make(order)
             except (NoContainer, TemplateError) as error:
-                code = "Unsupported" if isinstance(error, NoContainer) else "BadTaskSpecification"
-                broken = ExecutionError(code=code, message=str(error), kind=ExecutionError.USER)
+                broken = unstartable(error)
                 self._show_failed(order.ref, round_, broken)
                 record.settle(Outcome.FAILED, broken)
             else:
@@ -92,6 +99,8 @@ class TaskEffects:
 
     def settle(self, ref: AttemptRef, ended: Exit, result: Result) -> bool:
         """Note how an attempt ended; False where that does not matter any more."""
+        if ref.item is not None:
+            return self._arrays.settle(ref, result)
         if not self._nodes.exists(ref.key, ref.node_id):
             return False
         succeeded = result.error is None
@@ -123,10 +132,17 @@ class TaskEffects:
             record.settle(Outcome.NONE, None)
             record.phase = NodeExecution.QUEUED
 
-    def end_attempt(self, round_: Round, unique_id: str) -> None:
-        """End the attempt of a node that runs, if one does, and show it as aborted."""
-        attempt = self._nodes.read(round_.key, unique_id).attempt
-        if self._attempts.end(round_.key, unique_id, attempt, TaskExecution.ABORTED, round_.at):
+    def end_attempt(self, round_: Round, unique_id: str, error: ExecutionError | None = None) -> None:
+        """End the attempt of a node that runs, if one does, and show it as aborted.
+
+        That of an array node runs until its node ends; if it fails, it is shown as failed with the error.
+        """
+        record = self._nodes.read(round_.key, unique_id)
+        attempt = record.attempt
+        self._caching.release(Worker(key=round_.key, node_id=unique_id))
+        if record.message.metadata.is_array:
+            self._arrays.end(round_, unique_id, attempt, error)
+        elif self._attempts.end(round_.key, unique_id, attempt, TaskExecution.ABORTED, round_.at):
             round_.kills.append(AttemptRef(key=round_.key, node_id=unique_id, attempt=attempt).pod)
 
     def expand(self, round_: Round, place: Place) -> None:
@@ -160,7 +176,7 @@ class TaskEffects:
     def describe(self, round_: Round, unique_id: str, record: NodeRecord) -> None:
         """Add what clients are told of a task node once it has ended: checkpoints, and its deck if any."""
         row = self._attempts.row(round_.key, unique_id, record.attempt)
-        if row is None:
+        if row is None or record.message.metadata.is_array:
             return
         closure = record.message.closure
         ref = AttemptRef(key=round_.key, node_id=unique_id, attempt=record.attempt)

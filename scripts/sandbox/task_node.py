@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from flyteidl.core.execution_pb2 import ExecutionError, NodeExecution
 
-from scripts.sandbox.actions import CompleteNode, ExpandDynamic, StartAttempt
+from scripts.sandbox.actions import CacheOutputs, CompleteNode, ExpandDynamic, StartAttempt
+from scripts.sandbox.cache_keys import is_cached
 from scripts.sandbox.graph import END
 from scripts.sandbox.nodes import NodeState, Outcome, Place
 
@@ -23,11 +24,12 @@ class TaskNode:
             self._advance_dynamic(walk, place, state)
         elif state.outcome is Outcome.SUCCEEDED:
             walk.actions.append(CompleteNode(unique_id=state.unique_id))
+            self._keep_outputs(walk, place)
         elif state.outcome is Outcome.DYNAMIC:
             walk.actions.append(ExpandDynamic(place=place))
         elif state.outcome is Outcome.FAILED:
             walk.fail_node(state, state.error or ExecutionError())
-        elif state.phase == NodeExecution.QUEUED and walk.take_slot():
+        elif state.phase == NodeExecution.QUEUED and not walk.held_up(state.unique_id) and walk.take_slot():
             walk.actions.append(StartAttempt(place=place))
 
     def _advance_dynamic(self, walk: Walk, place: Place, state: NodeState) -> None:
@@ -42,3 +44,8 @@ class TaskNode:
             walk.actions.append(
                 CompleteNode(unique_id=state.unique_id, source=source, has_outputs=has_outputs)
             )
+            self._keep_outputs(walk, place)
+
+    def _keep_outputs(self, walk: Walk, place: Place) -> None:
+        if is_cached(place.scope.program.task(place.node.task_node.reference_id)):
+            walk.actions.append(CacheOutputs(place=place))

@@ -9,7 +9,7 @@ hold others are asked to advance, and walk what they hold. Source: flytepropelle
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from flyteidl.core.execution_pb2 import ExecutionError, NodeExecution, WorkflowExecution
 
@@ -25,6 +25,7 @@ from scripts.sandbox.actions import (
     StartNode,
     TimeOutNode,
 )
+from scripts.sandbox.catalog import NO_ITEM
 from scripts.sandbox.graph import END
 from scripts.sandbox.node_kinds import COUNTED, KINDS, UNSUPPORTED
 from scripts.sandbox.nodes import DONE, NodeState, Outcome, Place, Scope, Snapshot
@@ -39,6 +40,7 @@ from scripts.sandbox.retries import (
 
 FAILURE_REASON = "Some node execution failed, auto-abort."
 ABORT_REASON = "Workflow aborted."
+_RESERVATION_POLL = timedelta(seconds=0.5)
 _NOT_STARTED = (WorkflowExecution.UNDEFINED, WorkflowExecution.QUEUED)
 
 
@@ -99,6 +101,13 @@ class Walk:
             return False
         self._running += 1
         return True
+
+    def held_up(self, unique_id: str, item: int = NO_ITEM) -> bool:
+        """Say whether a node, or an item of one, waits for a cached result; if so, look again soon."""
+        waits = (unique_id, item) in self.snapshot.held_up
+        if waits:
+            self.deadlines.append(self.now + _RESERVATION_POLL)
+        return waits
 
     def run(self, top: Scope) -> None:
         """Advance a running execution."""

@@ -176,7 +176,7 @@ def literals(values: Mapping[str, object]) -> LiteralMap:
 
 
 def python(literal_map: LiteralMap, name: str) -> object:
-    """Return a primitive, a list or a map of primitives as a Python value; a blob as its URI."""
+    """Return a primitive, none, a list or a map of those as a Python value; a blob as its URI."""
     return _python(literal_map.literals[name])
 
 
@@ -189,4 +189,6 @@ def _python(literal: Literal) -> object:
     scalar = literal.scalar
     if scalar.WhichOneof("value") == "blob":
         return scalar.blob.uri
+    if scalar.WhichOneof("value") == "none_type":
+        return None
     return getattr(scalar.primitive, scalar.primitive.WhichOneof("value"))

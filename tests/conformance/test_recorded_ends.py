@@ -27,6 +27,8 @@ SUCCESSES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     ),
     "dynamics.main": ({"image": OTHER}, {"o0": [0, 2], "o1": 8, "o2": "other"}),
     "failures.recovers": ({}, {"o0": 2}),
+    "maps.main": ({}, {"o0": [10, 20, 30]}),
+    "maps.tolerant": ({}, {"o0": [1, None, 3]}),
     "raw.main": ({}, {"o0": "log", "o1": "a b; $(id)", "o2": 7}),
     "raw.override": ({"image": OTHER}, {"o0": "log", "o1": "t", "o2": 7}),
 }
@@ -38,6 +40,7 @@ FAILURES = {
     "failures.times_out": ("Timeout", "Timeout in node"),
     "failures.handled": ("USER:RuntimeError", "Trace:"),
     "failures.finishes_others": ("USER:RuntimeError", "Trace:"),
+    "maps.strict": ("", "[1]: Trace:"),
     "raw.failing": ("RetriesExhausted|Interrupted", f"[3/3]{_LAST}SYSTEM::"),
     "raw.too_long": ("RetriesExhausted|OutputsNotFound", f"[1/1]{_LAST}UNKNOWN::"),
     "raw.no_output": ("RetriesExhausted|OutputsNotFound", f"[1/1]{_LAST}UNKNOWN::"),

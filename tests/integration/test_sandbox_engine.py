@@ -94,3 +94,20 @@ def test_what_ran_when_the_sandbox_stopped_is_run_again_when_it_starts(tmp_path:
         sandbox.start()
         execution = remote_of(sandbox).wait(remote_of(sandbox).fetch_execution(name=name), poll_interval=0.2)
     assert execution.outputs["o0"] == 1
+
+
+def test_a_map_task_goes_on_with_the_items_that_are_missing(tmp_path: Path) -> None:
+    flows, folder = tmp_path / "flows", tmp_path / "folder"
+    flows.mkdir()
+    folder.mkdir()
+    with running.sandbox(tmp_path / "state") as sandbox:
+        remote = register(sandbox, flows)
+        name = launch(remote, "long_map", folders=[str(folder)] * 2).id.name
+        started = processes(folder)
+        outputs = f"metadata/propeller/*-{name}/n0/data/0/0/0/outputs.pb"
+        wait(lambda: list(sandbox.storage.glob(outputs)))
+        sandbox.stop()
+        assert not any(process.is_running() for process in started)
+        sandbox.start()
+        execution = remote_of(sandbox).wait(remote_of(sandbox).fetch_execution(name=name), poll_interval=0.2)
+    assert execution.outputs["o0"][1] == 1

@@ -90,8 +90,10 @@ WHERE project = :project AND domain = :domain AND execution = :execution AND nod
     AND retry_attempt = :retry_attempt;
 
 -- name: open_attempts
--- Attempts that had not ended: not SUCCEEDED (3), ABORTED (4) or FAILED (5).
-SELECT project, domain, execution, node_id, retry_attempt FROM task_executions WHERE phase NOT IN (3, 4, 5);
+-- Attempts that had not ended: not SUCCEEDED (3), ABORTED (4) or FAILED (5). Array nodes have items instead.
+SELECT project, domain, execution, node_id, retry_attempt
+FROM task_executions JOIN node_executions n USING (project, domain, execution, node_id)
+WHERE task_executions.phase NOT IN (3, 4, 5) AND n.kind <> 'array';
 
 -- name: nodes_below
 SELECT message FROM node_executions

@@ -170,3 +170,72 @@ CREATE TABLE IF NOT EXISTS execution_tags (
     value       TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (project, domain, execution, key, value)
 );
+
+-- One row per item of an array node that has begun.
+CREATE TABLE IF NOT EXISTS array_items (
+    project       TEXT NOT NULL,
+    domain        TEXT NOT NULL,
+    execution     TEXT NOT NULL,
+    node_id       TEXT NOT NULL,             -- unique id of the array node
+    node_attempt  INTEGER NOT NULL,          -- the attempt of the array node
+    item          INTEGER NOT NULL,          -- counts from 0
+    phase         TEXT NOT NULL DEFAULT 'waiting',  -- see array_items.Phase
+    attempt       INTEGER NOT NULL DEFAULT 0,
+    system_failures INTEGER NOT NULL DEFAULT 0,
+    attempt_at    TEXT,                      -- when the current attempt began
+    outcome       TEXT NOT NULL DEFAULT '',  -- of the current attempt: see nodes.Outcome
+    error         BLOB,                      -- flyteidl.core.ExecutionError
+    PRIMARY KEY (project, domain, execution, node_id, node_attempt, item)
+);
+
+-- The data catalog. A data set is a task with its interface and cache version, a tag stands for its inputs.
+CREATE TABLE IF NOT EXISTS cache_datasets (
+    project       TEXT NOT NULL,
+    domain        TEXT NOT NULL,
+    name          TEXT NOT NULL,
+    version       TEXT NOT NULL,
+    task_version  TEXT NOT NULL,             -- of the task that was the first to keep something in it
+    PRIMARY KEY (project, domain, name, version)
+);
+
+CREATE TABLE IF NOT EXISTS cache_artifacts (
+    project       TEXT NOT NULL,
+    domain        TEXT NOT NULL,
+    name          TEXT NOT NULL,
+    version       TEXT NOT NULL,
+    tag           TEXT NOT NULL,
+    artifact_id   TEXT NOT NULL,
+    outputs       BLOB NOT NULL,             -- flyteidl.core.LiteralMap
+    source        BLOB NOT NULL,             -- flyteidl.core.TaskExecutionIdentifier
+    PRIMARY KEY (project, domain, name, version, tag)
+);
+
+-- Who works on a result that is not there yet: a node, or one item of an array node (else -1).
+CREATE TABLE IF NOT EXISTS cache_reservations (
+    project       TEXT NOT NULL,
+    domain        TEXT NOT NULL,
+    name          TEXT NOT NULL,
+    version       TEXT NOT NULL,
+    tag           TEXT NOT NULL,
+    owner_project TEXT NOT NULL,
+    owner_domain  TEXT NOT NULL,
+    owner         TEXT NOT NULL,             -- name of the execution
+    node_id       TEXT NOT NULL,
+    item          INTEGER NOT NULL,
+    PRIMARY KEY (project, domain, name, version, tag)
+);
+
+-- Who waits for a reservation of somebody else.
+CREATE TABLE IF NOT EXISTS cache_waits (
+    owner_project TEXT NOT NULL,
+    owner_domain  TEXT NOT NULL,
+    owner         TEXT NOT NULL,
+    node_id       TEXT NOT NULL,
+    item          INTEGER NOT NULL,
+    project       TEXT NOT NULL,
+    domain        TEXT NOT NULL,
+    name          TEXT NOT NULL,
+    version       TEXT NOT NULL,
+    tag           TEXT NOT NULL,
+    PRIMARY KEY (owner_project, owner_domain, owner, node_id, item)
+);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -26,6 +27,7 @@ from flyteidl.core.literals_pb2 import Literal, LiteralMap
 from flytekit import LaunchPlan
 from flytekit.configuration import Image, ImageConfig, SerializationSettings
 from flytekit.core.base_task import PythonTask
+from flytekit.core.context_manager import ExecutionState, FlyteContextManager
 from flytekit.core.workflow import WorkflowBase
 from flytekit.models.admin.workflow import WorkflowSpec
 from flytekit.models.launch_plan import LaunchPlan as LaunchPlanModel
@@ -46,6 +48,13 @@ from scripts.sandbox.runtime import Attempt, Exit, Reason
 from scripts.sandbox.storage import Storage
 
 PROJECT, DOMAIN, VERSION = "flytesnacks", "development", "v1"
+SETTINGS = SerializationSettings(
+    project=PROJECT,
+    domain=DOMAIN,
+    version=VERSION,
+    image_config=ImageConfig(Image(name="default", fqn="localhost:30000/x", tag="1")),
+)
+_MAP_TASK = re.compile(r"map_(\w+)_[0-9a-f]{32}-arraynode")
 
 
 @dataclass
@@ -62,6 +71,15 @@ class Call:
         """The value of a primitive input."""
         primitive = self.inputs.literals[name].scalar.primitive
         return getattr(primitive, str(primitive.WhichOneof("value")))
+
+    @property
+    def index(self) -> int:
+        """Which item of an array node it is."""
+        return int(dict(self.attempt.environment)["FLYTE_K8S_ARRAY_INDEX"])
+
+    def item(self, name: str) -> object:
+        """The value of its element of a list of primitives."""
+        return plain(self.inputs.literals[name].collection.literals[self.index])
 
     def write(self, name: str, message: object) -> None:
         """Leave a result file."""
@@ -168,7 +186,8 @@ class ScriptedRuntime:
         path = words[words.index("--inputs") + 1].removeprefix("file://")
         folder = words[words.index("--output-prefix") + 1].removeprefix("file://")
         call = Call(attempt, number, LiteralMap.FromString(Path(path).read_bytes()), Path(folder), stopped)
-        steps = self.script[env["FLYTE_INTERNAL_TASK_NAME"].rpartition(".")[2]]
+        # A map task has its script under the name of the task that it maps.
+        steps = self.script[_MAP_TASK.sub(r"\1", env["FLYTE_INTERNAL_TASK_NAME"].rpartition(".")[2])]
         try:
             return steps[min(number, len(steps) - 1)](call)
         finally:
@@ -182,6 +201,10 @@ class ScriptedRuntime:
 
     def clean(self) -> None:
         self._stops.clear()
+
+
+Make = Callable[..., "Rig"]
+"""Makes a rig whose tasks do what is scripted."""
 
 
 class Rig:
@@ -218,17 +241,11 @@ class Rig:
 
     def register(self, *wanted: WorkflowBase | LaunchPlan | PythonTask) -> None:
         """Register entities with all that they refer to."""
-        settings = SerializationSettings(
-            project=PROJECT,
-            domain=DOMAIN,
-            version=VERSION,
-            image_config=ImageConfig(Image(name="default", fqn="localhost:30000/x", tag="1")),
-        )
         made: OrderedDict[Any, Any] = OrderedDict()
         for entity in wanted:
-            get_serializable(made, settings, entity)
+            get_serializable(made, SETTINGS, entity)
             if isinstance(entity, WorkflowBase):
-                get_serializable(made, settings, LaunchPlan.get_default_launch_plan(None, entity))
+                get_serializable(made, SETTINGS, LaunchPlan.get_default_launch_plan(None, entity))
         models = list(made.values())
         for model in models:
             if isinstance(model, TaskSpec):
@@ -250,6 +267,12 @@ class Rig:
 
     def launch(self, entity: WorkflowBase | LaunchPlan, name: str = "", **inputs: object) -> str:
         """Launch an entity's plan and return the execution's name."""
+        return str(self.executions.create(self.request(entity, name, **inputs)).name)
+
+    def request(
+        self, entity: WorkflowBase | LaunchPlan, name: str = "", **inputs: object
+    ) -> ExecutionCreateRequest:
+        """The request that launches an entity's plan."""
         request = ExecutionCreateRequest(project=PROJECT, domain=DOMAIN, name=name)
         request.spec.launch_plan.CopyFrom(
             Identifier(
@@ -258,7 +281,7 @@ class Rig:
         )
         for key, value in inputs.items():
             request.inputs.literals[key].CopyFrom(literal(value))
-        return str(self.executions.create(request).name)
+        return request
 
     def id(self, name: str) -> WorkflowExecutionIdentifier:
         return WorkflowExecutionIdentifier(project=PROJECT, domain=DOMAIN, name=name)
@@ -299,6 +322,17 @@ class Rig:
         request.node_execution_id.execution_id.CopyFrom(execution.id)
         request.node_execution_id.node_id = node_id
         return list(list_attempts(self.db, request).task_executions)
+
+
+def futures(made: Any, **inputs: object) -> DynamicJobSpec:
+    """What flytekit writes when the dynamic task runs."""
+    context = FlyteContextManager.current_context()
+    state = context.new_execution_state().with_params(mode=ExecutionState.Mode.TASK_EXECUTION)
+    with FlyteContextManager.with_context(
+        context.with_serialization_settings(SETTINGS).with_execution_state(state)
+    ) as inner:
+        spec = made.compile_into_workflow(inner, made._task_function, **inputs)
+        return DynamicJobSpec.FromString(spec.to_flyte_idl().SerializeToString())
 
 
 def plain(value: Literal) -> object:

@@ -4,17 +4,12 @@
 
 import time
 import typing
-from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from flyteidl.admin.execution_pb2 import ExecutionCreateRequest, ExecutionRecoverRequest
-from flyteidl.core.dynamic_job_pb2 import DynamicJobSpec
 from flyteidl.core.execution_pb2 import ExecutionError, NodeExecution, TaskExecution
-from flytekit import LaunchPlan, WorkflowFailurePolicy, conditional, dynamic, map_task, task, workflow
-from flytekit.configuration import Image, ImageConfig, SerializationSettings
-from flytekit.core.context_manager import ExecutionState, FlyteContextManager
+from flytekit import LaunchPlan, WorkflowFailurePolicy, conditional, dynamic, sleep, task, workflow
 from flytekit.types.error.error import FlyteError
 
 from scripts.sandbox.ids import child_execution_name
@@ -22,12 +17,12 @@ from scripts.sandbox.runtime import Reason
 from tests.unit.sandbox.rig import (
     DOMAIN,
     PROJECT,
-    VERSION,
     Call,
-    Rig,
+    Make,
     Step,
     ends,
     exits,
+    futures,
     hangs,
     makes,
     phase,
@@ -35,8 +30,6 @@ from tests.unit.sandbox.rig import (
     raises,
     succeed,
 )
-
-Make = Callable[..., Rig]
 
 
 @task
@@ -132,8 +125,8 @@ def fans_out(x: int) -> int:
 
 
 @workflow
-def maps(xs: list[int]) -> list[int]:
-    return map_task(one)(x=xs)
+def sleeps() -> None:
+    sleep(timedelta(seconds=1))
 
 
 plan = LaunchPlan.get_or_create(single, name="engine.plan", default_inputs={"x": 7})
@@ -169,36 +162,6 @@ def echo(call: Call) -> object:
 
 
 RETURNS_X = [succeed(o0=echo)]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Make]:
-    rigs: list[Rig] = []
-
-    def build(**script: list[Step]) -> Rig:
-        rigs.append(Rig(tmp_path, script))
-        return rigs[-1]
-
-    yield build
-    for rig in rigs:
-        rig.close()
-
-
-def futures(made: typing.Any, **inputs: object) -> DynamicJobSpec:
-    """What flytekit writes when the dynamic task runs."""
-    settings = SerializationSettings(
-        project=PROJECT,
-        domain=DOMAIN,
-        version=VERSION,
-        image_config=ImageConfig(Image(name="default", fqn="localhost:30000/x", tag="1")),
-    )
-    context = FlyteContextManager.current_context()
-    state = context.new_execution_state().with_params(mode=ExecutionState.Mode.TASK_EXECUTION)
-    with FlyteContextManager.with_context(
-        context.with_serialization_settings(settings).with_execution_state(state)
-    ) as inner:
-        spec = made.compile_into_workflow(inner, made._task_function, **inputs)
-        return DynamicJobSpec.FromString(spec.to_flyte_idl().SerializeToString())
 
 
 def test_outputs_flow_from_node_to_node(make: Make) -> None:
@@ -522,8 +485,8 @@ def test_a_bug_that_shows_on_one_execution_ends_that_one_alone(
 
 def test_a_kind_of_node_that_is_not_supported_says_so(make: Make) -> None:
     rig = make()
-    error = rig.run(maps, xs=[1]).closure.error
-    assert error.message == "The sandbox does not run array nodes yet; node n0 is one."
+    error = rig.run(sleeps).closure.error
+    assert error.message == "The sandbox does not run gate nodes yet; node n0 is one."
 
 
 def test_recovery_takes_over_what_had_succeeded(make: Make) -> None:

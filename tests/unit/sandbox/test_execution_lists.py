@@ -81,7 +81,7 @@ def listed(db: Database, filters: str, token: str = "") -> list[str]:
         ("eq(admin_tag.name,sha-77)", "", 1),
         ("eq(admin_tag.name,absent)", "", 0),
         ("value_in(admin_tag.name,all;rare)", "", 100),
-        ("eq(admin_tag.name,all)+eq(phase,FAILED)+eq(launch_plan.name,plan3)", "", 66),
+        ("eq(admin_tag.name,all)+eq(phase,FAILED)+eq(launch_plan.name,plan3)", "", 67),
         ("eq(admin_tag.name,all)+gte(execution_created_at,2026-03-01T00:32:40Z)", "", 40),
         ("eq(launch_plan.name,absent)", "", 0),
     ],

@@ -465,7 +465,7 @@ class TestDynamic:
         assert decision.actions == (CompleteNode(unique_id="n0", source="n0-0-end-node"),)
 
 
-@pytest.mark.parametrize("kind", [Kind.ARRAY, Kind.GATE])
+@pytest.mark.parametrize("kind", [Kind.GATE])
 def test_kinds_that_cannot_be_run_fail_with_a_sentence(kind: Kind) -> None:
     (action,) = decided(ONE, START, state("n0", QUEUED, kind=kind)).actions
     assert isinstance(action, FailNode)
