@@ -128,9 +128,11 @@ def carry_on(stages: Sequence[str], promote: Callable[[str], StageOutcome]) -> C
     )
 
 
-def promote_and_wait(home: Home, enrolment: Enrolment, *, sha: str, stage: str, attempt: int) -> StageOutcome:
+def promote_and_wait(
+    home: Home, enrolment: Enrolment, *, sha: str, stage: str, attempt: int, more: Sequence[str] = ()
+) -> StageOutcome:
     """Launch, or find, one promotion and follow it to its end."""
-    launched = launch_promotion(home, enrolment, sha=sha, stage=stage, attempt=attempt)
+    launched = launch_promotion(home, enrolment, sha=sha, stage=stage, attempt=attempt, more=more)
 
     def phase(execution: Execution) -> str:
         return str(WorkflowExecution.Phase.Name(execution.closure.phase))

@@ -78,7 +78,7 @@ HOLD = Flow(
     defaults={"hold": True},
 )
 NIGHTLY = Flow(name="nightly", workflow="workflows.nightly.nightly", required=("kickoff",), kickoff="kickoff")
-FLOWS = (PREVIEW, RELEASE, PROMOTE, ACTIVATE, ROLLBACK, APPROVE, HOLD)
+FLOWS = (PREVIEW, RELEASE, PROMOTE, ACTIVATE, ROLLBACK, APPROVE, HOLD, NIGHTLY)
 """The flows of a target; the preview comes first, for its plan is the one that says who is enrolled."""
 
 
