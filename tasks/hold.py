@@ -79,7 +79,7 @@ def hold_state(execution: Execution, inputs: LiteralMap, stage: str) -> HoldStat
     """Read how an execution leaves a stage; None where it is about another one, or of no known form."""
     flow = str(execution.spec.launch_plan.name).split(".")[1]
     try:
-        if "activation" in inputs.literals:
+        if "stage" not in inputs.literals:
             activation = value_of(inputs, "activation", Activation)
             about, held, reason = activation.stage, True, activation.reason
         else:

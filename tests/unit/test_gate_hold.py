@@ -31,6 +31,12 @@ def with_(act: Act, **more: Any) -> Act:
         pytest.param(
             [ROLLED_BACK], GateState.WAITING, "rollback by lead (act-0): it pages", id="rolled-back"
         ),
+        pytest.param(
+            [("rollback", {**ROLLED_BACK[1], "activation": activation(stage="", reason="")}, {})],
+            GateState.WAITING,
+            "it pages",
+            id="rolled-back-by-what-was-not-planned-yet",
+        ),
         pytest.param([ROLLED_BACK, LET_GO], GateState.OPEN, "let go", id="let-go-after-rollback"),
         pytest.param(
             [
