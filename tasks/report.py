@@ -174,7 +174,7 @@ def report(
     publish(done)
     if not done.verdict.passed:
         raise VerdictFailed(
-            f"{done.headline}: {done.verdict.summary}",
+            f"{done.headline}: {done.verdict.summary.rstrip('.')}.",
             remedy=f"See the deck, or run `taxiway report {identifier.name}`.",
         )
     return done

@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -144,7 +145,10 @@ def status(as_json: bool, state: Path | None) -> None:
     folder = _folder(state)
     running = folder.running()
     if running is None:
-        click.echo(f"No sandbox runs on {folder.root}. Start one with: taxiway sandbox start", err=True)
+        start = "taxiway sandbox start" + (f" --state {shlex.quote(str(state))}" if state else "")
+        click.echo(f"No sandbox runs on {folder.root}. Start one with: {start}", err=True)
+        if as_json:
+            click.echo(json.dumps({"state": str(folder.root), "pid": None}))
         sys.exit(1)
     _show(running, as_json=as_json)
 

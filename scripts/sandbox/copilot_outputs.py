@@ -7,6 +7,8 @@ output leaves no `outputs.pb` but an `errors.pb` that nobody reads, so Flyte nev
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from flyteidl.core.errors_pb2 import ContainerError, ErrorDocument
@@ -28,7 +30,12 @@ _BOOLEANS = {
 
 
 class OutputUploadFailed(Exception):
-    """The container's files are not its outputs; the message is the one that copilot keeps to itself."""
+    """The container's files are not its outputs; the message is the one that copilot keeps to itself.
+
+    `output` is the one that it is about, which copilot's message may leave out; empty where it is none.
+    """
+
+    output = ""
 
 
 def take(outputs: VariableMap, folder: Path, raw_output_prefix: str) -> LiteralMap:
@@ -38,15 +45,27 @@ def take(outputs: VariableMap, folder: Path, raw_output_prefix: str) -> LiteralM
         OutputUploadFailed: an output is missing, of another type or too long, of a type that copilot
             cannot take, or the container left a file `_ERROR`.
     """
-    try:
+    with _failing_for(""):
         _raise_user_error(folder / "_ERROR")
-        taken = LiteralMap()
-        for name in sorted(outputs.variables):
+    taken = LiteralMap()
+    for name in sorted(outputs.variables):
+        with _failing_for(name):
             literal = _take(name, outputs.variables[name].type, folder / name, raw_output_prefix)
-            taken.literals[name].CopyFrom(literal)
-    except (OSError, UnicodeDecodeError) as error:
-        raise OutputUploadFailed(str(error)) from error
+        taken.literals[name].CopyFrom(literal)
     return taken
+
+
+@contextmanager
+def _failing_for(output: str) -> Iterator[None]:
+    try:
+        yield
+    except OutputUploadFailed as error:
+        error.output = output
+        raise
+    except (OSError, UnicodeDecodeError) as error:
+        failed = OutputUploadFailed(str(error))
+        failed.output = output
+        raise failed from error
 
 
 def error_document(code: str, message: str) -> ErrorDocument:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from flyteidl.core.errors_pb2 import ErrorDocument
 from google.protobuf.message import Message
 
 from scripts.sandbox.attempt_log import AttemptLog
@@ -41,7 +42,7 @@ def before(attempt: Attempt, rootfs: Rootfs, output: AttemptLog) -> None:
     try:
         lay_out(files.inputs, rootfs.at(_inputs(files)), files.config.format)
     except InputDownloadFailed as error:
-        _complain(attempt, files, output, "InputDownloadFailed", str(error))
+        _complain(attempt, files, output, error_document("InputDownloadFailed", str(error)))
 
 
 def after(attempt: Attempt, rootfs: Rootfs, output: AttemptLog) -> None:
@@ -54,15 +55,19 @@ def after(attempt: Attempt, rootfs: Rootfs, output: AttemptLog) -> None:
         taken = take(files.interface.outputs, folder, files.raw_output_prefix)
     except OutputUploadFailed as error:
         reason = str(error).replace(str(folder), _outputs(files))
-        _complain(attempt, files, output, "OutputUploadFailed", reason)
+        about = f"output {error.output}: " if error.output else ""
+        _complain(attempt, files, output, error_document("OutputUploadFailed", reason), about)
     else:
         _write(files, "outputs.pb", taken)
 
 
-def _complain(attempt: Attempt, files: Files, output: AttemptLog, code: str, reason: str) -> None:
-    log.warning("%s: %s: %s", attempt.name, code, reason)
-    output.remark(f"{code}: {reason}")
-    _write(files, "errors.pb", error_document(code, reason))
+def _complain(
+    attempt: Attempt, files: Files, output: AttemptLog, document: ErrorDocument, about: str = ""
+) -> None:
+    said = f"{document.error.code}: {about}{document.error.message}"
+    log.warning("%s: %s", attempt.name, said)
+    output.remark(said)
+    _write(files, "errors.pb", document)
 
 
 def _write(files: Files, name: str, message: Message) -> None:

@@ -298,5 +298,5 @@ def test_the_log_says_what_copilot_keeps_silent(
     assert not (tmp_path / "metadata" / "outputs.pb").exists()
     error = ErrorDocument.FromString((tmp_path / "metadata" / "errors.pb").read_bytes()).error
     assert (error.code, error.message) == ("OutputUploadFailed", reason)
-    assert this.log.read_text() == f"[sandbox] OutputUploadFailed: {reason}\n"
-    assert f"f9-n0-0: OutputUploadFailed: {reason}" in caplog.text
+    assert this.log.read_text() == f"[sandbox] OutputUploadFailed: output echo: {reason}\n"
+    assert f"f9-n0-0: OutputUploadFailed: output echo: {reason}" in caplog.text

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -26,13 +27,14 @@ from tasks._errors import (
 )
 from tasks._flyte import Flyte, connect
 from tasks._packaged import Package
-from tasks._rewrite import LaunchSettings, rewrite
+from tasks._rewrite import LaunchSettings, Placement, rewrite
 from tasks._storage import fetch, sum_file, upload
 from tasks._types import Status, Verdict
 from tasks.bundle import CodeBundle
 from tasks.policy import ImagePolicy, PackagePolicy, Policy, Stage
 from tasks.registration import Registered, checked_bundle, register_all, register_package
 from tests.benchmarks._server import Fault, Server
+from tests.running import Sandbox
 from tests.unit.entities import PLACEMENT, a_plan, a_task, a_workflow
 
 BUSY = (grpc.StatusCode.INTERNAL, "sorry, too many clients already (SQLSTATE 53300)")
@@ -124,13 +126,13 @@ def test_a_flyte_that_stays_away_ends_it_with_a_recoverable_error() -> None:
         register_all(entities(4), flyte)
 
 
-def _long_workflow(text: str) -> list[Entity]:
+def _long_workflow(text: str, placement: Placement = PLACEMENT) -> list[Entity]:
     names = [f"t{number}" for number in range(60)]
     workflow = a_workflow("w", tasks=names)
     for node in workflow.message.template.nodes:
         node.metadata.name = text
     workflow.message.template.nodes[37].metadata.name = f"{text[:300]}{text[301:]}"
-    return rewrite([*map(a_task, names), workflow], PLACEMENT, LaunchSettings())
+    return rewrite([*map(a_task, names), workflow], placement, LaunchSettings())
 
 
 def test_a_workflow_of_60_nodes_with_other_content_shows_what_differs() -> None:
@@ -149,6 +151,23 @@ def test_a_workflow_of_60_nodes_with_other_content_shows_what_differs() -> None:
         "fraud-previews/development/t22 at v1" in said
     )
     assert len(said) < 1000
+
+
+def test_the_control_planes_own_refusal_of_a_workflow_of_60_nodes_becomes_that_difference(
+    sandbox: Sandbox,
+) -> None:
+    placement = replace(PLACEMENT, project="flytesnacks", version="60-nodes")
+    first, second = (_long_workflow("a very long description of a node " * 40, placement) for _ in range(2))
+    for entity in [*first, *second]:
+        entity.message.template.interface.inputs.SetInParent()
+    second[-1].message.template.nodes[21].task_node.reference_id.name = "t22"
+    with flyte_at(sandbox.endpoint) as flyte:
+        register_all(first, flyte)
+        assert len(register_all(first, flyte).existing) == len(first)
+        with pytest.raises(DifferentStructure) as caught:
+            register_all(second, flyte)
+    assert "template.nodes[n21].task_node.reference_id: flytesnacks/development/t21" in str(caught.value)
+    assert len(str(caught.value)) < 1000
 
 
 def test_a_difference_in_a_task_is_shown() -> None:

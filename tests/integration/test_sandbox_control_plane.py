@@ -231,6 +231,12 @@ def test_a_port_in_use_is_a_fault_that_names_it(sandbox: Sandbox, tmp_path: Path
     assert sandbox.taxiway("sandbox", "status", "--state", tmp_path, expect=(1,)).stdout == ""
 
 
+def test_the_status_of_none_is_json_and_says_how_to_start_it(sandbox: Sandbox, tmp_path: Path) -> None:
+    none = sandbox.taxiway("sandbox", "status", "--json", "--state", tmp_path, expect=(1,))
+    assert json.loads(none.stdout) == {"state": str(tmp_path), "pid": None}
+    assert f"taxiway sandbox start --state {tmp_path}" in none.stderr
+
+
 def test_a_sandbox_that_was_killed_starts_again_with_all_that_was_registered(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:

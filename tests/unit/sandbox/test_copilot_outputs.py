@@ -66,6 +66,7 @@ def test_what_is_no_output(outputs: Path, content: bytes | None, message: str) -
     with pytest.raises(OutputUploadFailed) as error:
         take(interface(n=NUMBER), outputs, "")
     assert message.format(path=outputs / "n") in str(error.value)
+    assert error.value.output == "n"
 
 
 def test_a_folder_is_no_scalar(outputs: Path) -> None:
