@@ -28,7 +28,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def unit(session: nox.Session) -> None:
     """Run the tests that need no sandbox, no git and no installs."""
-    session.run("pytest", "tests/unit", *session.posargs, external=True)
+    session.run("pytest", "-n", "2", "tests/unit", *session.posargs, external=True)
 
 
 @nox.session

@@ -9,20 +9,25 @@ from pathlib import Path
 from flytekit import Resources, current_context, task
 
 from tasks._enrolment import Enrolment
+from tasks._errors import NothingToRollBackTo
 from tasks._git_credentials import GIT_SECRETS
 from tasks._own import own_execution
-from tasks._stage_flyte import STAGE_SECRETS
-from tasks._types import Record, Status, Verdict
+from tasks._stage_flyte import STAGE_SECRETS, read_stage_credentials
+from tasks._types import Finding, Record, Status, Verdict
 from tasks.activation import Activated, follow_activation, launch_activation
 from tasks.gates import Asked
+from tasks.going_back import PREVIOUS
 from tasks.policy import SmokeTest
 from tasks.promotion import Entered, entering, runs_already
 from tasks.proving import Proved, smoke_place
+from tasks.rollback import launch_or_find
 from tasks.smoke import SmokeReport, run_smoke
 from tasks.stage_state import Activation, Cause
 
 NO_VERIFICATION, BY_SMOKE = "none", "smoke"
-ACTIVATION_TIMEOUT_S = 1800
+_FAILED_BEFORE = Verdict(
+    status=Status.FAILED, summary="the verification after the activation failed, in an earlier try"
+)
 
 
 class Switched(Record):
@@ -69,30 +74,38 @@ def verification_tests(asked: Asked) -> list[SmokeTest]:
     return asked.stage.smoke if verify == BY_SMOKE else [SmokeTest(launch_plan=verify)]
 
 
-def switch_stage(asked: Asked, entered: Entered, proved: Proved) -> Switched:
-    """Activate a release that was proved, and verify it.
+def switch_stage(asked: Asked, entered: Entered, proved: Proved, *, own: str) -> Switched:
+    """Activate a release that was proved, verify it, and back out where the policy says so.
+
+    `own` is the promotion's execution. Done again by a later try of it, it goes on where that one was.
 
     Raises:
         GenerationTaken: another execution changes the stage; the next try looks at it anew.
     """
-    if runs_already(asked.state, asked.manifest) and asked.state.record:
+    last = asked.state.last
+    if last is not None and last.cause is Cause.ROLLBACK and last.asked_by == own:
+        return _backed_out(asked, Switched(verdict=_FAILED_BEFORE), own=own)
+    if runs_already(asked.state, asked.manifest) and asked.state.record and last is not None:
         done = Switched(
             verdict=Verdict(status=Status.PASSED, summary="it is active already"),
             generation=asked.state.record.generation,
-            execution=asked.state.last.execution if asked.state.last else "",
-            unchanged=True,
+            execution=last.execution,
+            unchanged=last.asked_by != own,
         )
     else:
-        activation = next_generation(asked, proved.version, proved.after, own_execution().name)
+        activation = next_generation(asked, proved.version, proved.after, own)
         launched = launch_activation(asked.home, activation)
-        activated = follow_activation(asked.home, launched.id.name, timeout_s=ACTIVATION_TIMEOUT_S)
+        activated = follow_activation(asked.home, launched.id.name)
         done = Switched(
             verdict=Verdict(status=Status.PASSED, summary=f"generation {activation.generation} is active"),
             generation=activation.generation,
             execution=launched.id.name,
             activated=activated,
         )
-    return _verified(asked, entered, proved, done)
+    done = _verified(asked, entered, proved, done)
+    if done.verdict.passed or not asked.stage.auto_rollback:
+        return done
+    return _backed_out(asked, done, own=own)
 
 
 def _verified(asked: Asked, entered: Entered, proved: Proved, done: Switched) -> Switched:
@@ -111,6 +124,25 @@ def _verified(asked: Asked, entered: Entered, proved: Proved, done: Switched) ->
     return done.model_copy(update={"verification": report, "verdict": failed})
 
 
+def _backed_out(asked: Asked, done: Switched, *, own: str) -> Switched:
+    """Roll the stage back to what was verified before; where there is nothing, it stays and that is said."""
+    try:
+        launched = launch_or_find(
+            asked.home,
+            asked.stage.name,
+            to=PREVIOUS,
+            reason=done.verdict.summary,
+            asked_by=own,
+            credentials=read_stage_credentials(current_context().secrets),
+        )
+    except NothingToRollBackTo as error:
+        finding = Finding(where="auto_rollback", problem=error.problem, remedy=error.remedy)
+        verdict = done.verdict.model_copy(update={"findings": [*done.verdict.findings, finding]})
+        return done.model_copy(update={"verdict": verdict})
+    follow_activation(asked.home, launched.id.name)
+    return done.model_copy(update={"rolled_back": launched.id.name})
+
+
 @task(
     requests=Resources(cpu="250m", mem="400Mi"),
     limits=Resources(cpu="1", mem="1Gi"),
@@ -123,4 +155,4 @@ def switch(enrolment: Enrolment, entered: Entered, proved: Proved) -> Switched:
         return Switched(verdict=Verdict(status=Status.SKIPPED, summary="nothing was activated"))
     into = Path(current_context().working_directory)
     with entering(enrolment, entered.sha, entered.stage.name, into=into, environ=os.environ) as found:
-        return switch_stage(found.asked, entered, proved)
+        return switch_stage(found.asked, entered, proved, own=own_execution().name)

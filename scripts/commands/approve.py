@@ -7,8 +7,10 @@ import click
 from scripts.cli import PASSED
 from scripts.connection import flyte_at
 from scripts.deciding import Decision, decide, recorded, say, waiting_policy
+from scripts.ending import follow_to_end, say_ended
 from scripts.enrolments import find_enrolled
 from scripts.options import examples, flyte_options, json_option
+from scripts.promoting import promote
 from tasks._home import Home
 from tasks._people import NOBODY
 from tasks.approval import Approval, checked
@@ -34,6 +36,13 @@ from tasks.source import checked_sha
     metavar="DIGEST",
     help="The policy it is approved under; left out, the one that the waiting promotion names.",
 )
+@click.option(
+    "--promote/--no-promote",
+    "go_on",
+    default=False,
+    show_default=True,
+    help="Take up the promotion that waits for it, and follow that to its end.",
+)
 @flyte_options
 @json_option
 def command(
@@ -43,6 +52,7 @@ def command(
     withdraw: bool,
     comment: str,
     policy: str,
+    go_on: bool,
     config_file: str | None,
     project: str,
     domain: str,
@@ -53,7 +63,7 @@ def command(
     An approval is an execution of taxiway.approve.TARGET, and who launched it is on Flyte's record. It is
     evidence, which each promotion weighs anew; who may launch anything is Flyte's access control.
 
-    Ends with 0 once it is recorded, 2 on a fault or bad usage.
+    Ends with 0 once it is recorded, 2 on a fault or bad usage; with --promote as `taxiway promote` does.
     """
     checked_sha(sha)
     with flyte_at(config_file) as flyte:
@@ -71,9 +81,12 @@ def command(
             reason=comment,
         )
         approval = recorded(flyte, home, decide(home, enrolled, decision), Approval)
-    say(
-        approval, lambda: text_of(approval, anonymous=enrolled.enrolment.anonymous_approvals), as_json=as_json
-    )
+        anonymous = enrolled.enrolment.anonymous_approvals
+        if go_on and not withdraw:
+            click.echo(text_of(approval, anonymous=anonymous), err=True)
+            launched = promote(home, enrolled, sha=sha, stage=stage)
+            return say_ended(follow_to_end(flyte, launched, timeout=0), as_json=as_json)
+    say(approval, lambda: text_of(approval, anonymous=anonymous), as_json=as_json)
     return PASSED
 
 

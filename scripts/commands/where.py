@@ -12,6 +12,7 @@ from scripts.commands.history import short_version
 from scripts.connection import flyte_at
 from scripts.enrolments import find_enrolled
 from scripts.options import examples, flyte_options, json_option
+from scripts.pending import send_all
 from tasks._home import Home
 from tasks._render import printable
 from tasks.gates import GateVerdict
@@ -38,6 +39,8 @@ def command(target: str, config_file: str | None, project: str, domain: str, as_
     """
     with flyte_at(config_file) as flyte:
         enrolment = find_enrolled(flyte, project, domain, target).enrolment
+        for line in send_all(flyte):
+            click.echo(line, err=True)
         home = Home(flyte=flyte, project=project, domain=domain, target=target)
         found = read_where(home, enrolment)
     if as_json:
