@@ -36,6 +36,9 @@ def test_a_code_only_change_passes_and_says_what_is_new(
     assert report["verdict"]["status"] == "passed"
     assert report["plan"]["change"] == "code"
     assert changed(report)["fraud.workflows.explain"] == "added"
+    changes = report["registered"]["diff"]["changes"]
+    workflows = {one["name"] for one in changes if one["kind"] == "workflow"}
+    assert "fraud.workflows.train" not in workflows  # it has a branch, whose nodes the compiler renames
     assert breaking(report) == set()
 
 

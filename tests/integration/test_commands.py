@@ -112,11 +112,26 @@ def test_doctor_without_a_flyte_says_so(taxiway: Taxiway, monkeypatch: pytest.Mo
     ],
 )
 def test_unsafe_url_is_refused_and_its_credentials_are_not_repeated(
-    taxiway: Taxiway, installed: dict[str, Any], url: str, code: str
+    taxiway: Taxiway, sandbox: Sandbox, installed: dict[str, Any], url: str, code: str, tmp_path: Path
 ) -> None:
-    done = taxiway.run("enroll", url, "--name", "unsafe", "--create-projects", expect=2)
-    assert code in done.stderr
-    assert "s3cr3t" not in done.stderr + done.stdout or "ext::" in url
+    file = tmp_path / "enrolment.toml"
+    file.write_text(f'name = "unsafe"\nrepository = "{url}"\npreview = {{ project = "p", domain = "d" }}\n')
+    for words in ([url, "--name", "unsafe"], ["--file", str(file)]):
+        done = taxiway.run("enroll", *words, "--create-projects", expect=2)
+        assert code in done.stderr
+        assert "s3cr3t" not in done.stderr + done.stdout or "ext::" in url
+    kept = [path for path in sandbox.state.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert kept
+    assert [path for path in kept if b"s3cr3t" in path.read_bytes()] == []
+
+
+def test_credentials_in_a_url_to_preview_reach_nothing(sandbox: Sandbox, installed: dict[str, Any]) -> None:
+    words = ("preview", "https://me:s3cr3t@git.example.com/x", "a" * 40)
+    refused = sandbox.taxiway("-vv", *words, expect=(2,))
+    assert "TAXI:CredentialsInUrl" in refused.stderr
+    assert "s3cr3t" not in refused.stderr + refused.stdout
+    kept = [path for path in sandbox.state.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert [path for path in kept if b"s3cr3t" in path.read_bytes()] == []
 
 
 def test_file_url_is_refused_where_the_installation_says_so(taxiway: Taxiway) -> None:
