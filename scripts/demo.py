@@ -2,7 +2,7 @@
 
 A target project becomes a repository with branches; Taxiway is installed, the target enrolled, and two pull
 requests are previewed: one that changes only code and reuses the image of main, and one that changes a
-dependency and builds an image.
+dependency and builds an image. `--full` goes on: see `scripts.tour`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from scripts.tour import Tour
 from tests.fixtures.target import Target, build_target
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,6 +29,7 @@ FOREIGN = ("FLYTE", "TAXIWAY_", "_F_")
 _LIMITS = (
     "project=fraud",
     "domain=development",
+    "domain=staging",
     "domain=production",
     "image=registry.example.com/risk/fraud",
 )
@@ -94,15 +96,16 @@ class Demo:
         click.secho(shown.line, fg="green" if outcome["passed"] else "red")
         return shown
 
-    def page(self, shown: Shown) -> Path:
-        """Write the report of a preview as a page, and return it."""
-        page = self.folder / "reports" / f"{shown.execution}.html"
+    def page(self, execution: str) -> Path:
+        """Write the report of an execution as a page, and return it."""
+        page = self.folder / "reports" / f"{execution}.html"
         page.parent.mkdir(exist_ok=True)
-        self.taxiway("report", shown.execution, "--html", page)
+        self.taxiway("report", execution, "--html", page)
         return page
 
 
 @click.command()
+@click.option("--full", is_flag=True, help="Go on from merge to production and back; takes minutes.")
 @click.option("--keep", is_flag=True, help="Leave the sandbox running, to look around in it.")
 @click.option(
     "--folder",
@@ -110,7 +113,7 @@ class Demo:
     default=ROOT / ".taxiway" / "demo",
     help="Where everything is kept; made anew each time.",
 )
-def main(keep: bool, folder: Path) -> None:
+def main(full: bool, keep: bool, folder: Path) -> None:
     """Preview a code-only change and a dependency change of a target project, on a sandbox."""
     began = time.monotonic()
     environ = _environment(os.environ)
@@ -118,17 +121,21 @@ def main(keep: bool, folder: Path) -> None:
     try:
         demo.taxiway("install")
         flags = [word for limit in _LIMITS for word in (f"--limit-{limit}").split("=", 1)]
-        demo.taxiway("enroll", target.url, "--name", "fraud", "--create-projects", *flags)
+        enrol = [target.url, "--name", "fraud", "--create-projects", "--anonymous-approvals", *flags]
+        demo.taxiway("enroll", *enrol)
         demo.preview("The main branch, for which the first image is built", target.main, 0)
         shown = [
             demo.preview("A pull request that changes only code", target.branches["code-only"], 1),
             demo.preview("A pull request that changes a dependency", target.branches["dependency"], 2),
         ]
-        pages = [demo.page(one) for one in shown]
+        pages = [demo.page(one.execution) for one in shown]
+        if full:
+            tour = Tour(shell=demo, target=target, enrol=enrol)
+            pages += [demo.page(execution) for execution in tour.run()]
     finally:
         if not keep:
             demo.taxiway("sandbox", "stop", "--state", demo.folder / "state")
-    _conclude(demo, dict(zip(pages, shown, strict=True)), keep=keep, seconds=time.monotonic() - began)
+    _conclude(demo, pages, shown, keep=keep, seconds=time.monotonic() - began)
     sys.exit(0 if all(one.outcome["passed"] for one in shown) else 1)
 
 
@@ -153,10 +160,14 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if not name.startswith(FOREIGN)}
 
 
-def _conclude(demo: Demo, shown: Mapping[Path, Shown], *, keep: bool, seconds: float) -> None:
+def _conclude(
+    demo: Demo, pages: Sequence[Path], shown: Sequence[Shown], *, keep: bool, seconds: float
+) -> None:
     click.secho(f"\nDone in {seconds:.0f} s. Where to look:", fg="cyan")
-    for page, one in shown.items():
-        click.echo(f"  {one.line}\n    {page.as_uri()}")
+    for one in shown:
+        click.echo(f"  {one.line}")
+    for page in pages:
+        click.echo(f"    {page.as_uri()}")
     state = demo.folder / "state"
     activate = f"export FLYTECTL_CONFIG={demo.environ['FLYTECTL_CONFIG']}"
     if keep:
@@ -166,7 +177,7 @@ def _conclude(demo: Demo, shown: Mapping[Path, Shown], *, keep: bool, seconds: f
             "\nThe sandbox is stopped; its executions are kept. To look around:\n"
             f"  {TAXIWAY} sandbox start --state {state}\n  {activate}"
         )
-    click.echo(f"  {TAXIWAY} report {next(iter(shown.values())).execution} --markdown")
+    click.echo(f"  {TAXIWAY} report {shown[0].execution} --markdown")
     click.echo(f"  {TAXIWAY} preview fraud SHA --pull-request 3")
     click.echo(f"  {TAXIWAY} sandbox stop --state {state}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flyteidl.admin.common_pb2 import ObjectGetRequest
@@ -15,7 +16,7 @@ from flyteidl.admin.project_pb2 import Project, ProjectListRequest, ProjectRegis
 from scripts.connection import active_plan, installed
 from scripts.enrolments import Enrolled, enrolled_of
 from tasks._create import Outcome, Refusal, create
-from tasks._enrolment import Enrolment
+from tasks._enrolment import ANY, Enrolment
 from tasks._entities import Entity, Kind
 from tasks._errors import FlyteExists, FlyteNotFound, RegistrationRefused, StageMissing
 from tasks._flyte import Flyte
@@ -33,15 +34,16 @@ class Enrolling:
     enrolled: Enrolled
     created: bool
     activated: bool
-    project_made: bool
+    projects_made: Sequence[str]
 
 
 def enrol(
-    flyte: Flyte, enrolment: Enrolment, *, project: str, domain: str, create_project: bool = False
+    flyte: Flyte, enrolment: Enrolment, *, project: str, domain: str, create_projects: bool = False
 ) -> Enrolling:
     """Register and activate the launch plans of a target in Taxiway's own `project` and `domain`.
 
-    The same enrolment again makes nothing; another one makes a new version, and that one ACTIVE.
+    The same enrolment again makes nothing; another one makes a new version, and that one ACTIVE. With
+    `create_projects` the projects of previews and of the limits are made where they are missing.
 
     Raises:
         NotInstalled: Taxiway is not installed there.
@@ -51,7 +53,8 @@ def enrol(
     """
     installation = installed(flyte, project, domain)
     checked_url(enrolment.repository, allow_file=installation.env.get(ALLOW_FILE_URLS) == "1")
-    made = create_project and make_project(flyte, enrolment.preview.project)
+    wanted = [enrolment.preview.project, *(name for name in enrolment.limits.projects if name != ANY)]
+    made = [name for name in wanted if make_project(flyte, name)] if create_projects else []
     check_project(flyte, enrolment.preview.project)
     plans = [_plan(flyte, flow, enrolment, installation) for flow in FLOWS]
     # The first one, the preview's, says who is enrolled, so it comes last.
@@ -60,7 +63,7 @@ def enrol(
         enrolled=enrolled_of(plans[0]),
         created=any(created for created, _ in published),
         activated=any(activated for _, activated in published),
-        project_made=made,
+        projects_made=made,
     )
 
 

@@ -33,4 +33,4 @@ def enrol_trial(flyte: Flyte, project: str, domain: str, url: str) -> Enrolled:
             "limits": {"projects": [ANY], "domains": [ANY], "images": [ANY]},
         }
     )
-    return enrol(flyte, enrolment, project=project, domain=domain, create_project=True).enrolled
+    return enrol(flyte, enrolment, project=project, domain=domain, create_projects=True).enrolled

@@ -79,7 +79,16 @@ def _limit_options(command: Any) -> Any:
     default="",
     help="When releases that are due are promoted by themselves: cron's five fields, in UTC.",
 )
-@click.option("--create-projects", is_flag=True, help="Make the preview project if it is missing.")
+@click.option(
+    "--anonymous-approvals",
+    is_flag=True,
+    help="Let approvals count where Flyte knows nobody's name, as on a sandbox; all of them count as one.",
+)
+@click.option(
+    "--create-projects",
+    is_flag=True,
+    help="Make the projects that are missing: that of previews and those of the limits.",
+)
 @click.option("--list", "list_all", is_flag=True, help="List the enrolled targets.")
 @click.option("--show", metavar="TARGET", default="", help="Show one target's enrolment.")
 @flyte_options
@@ -94,10 +103,10 @@ def command(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Register and activate `taxiway.preview.<name>`, with URL and limits as fixed inputs.
+    """Register and activate `taxiway.<flow>.<name>` for every flow, with URL and limits as fixed inputs.
 
-    Callers of the launch plan give a SHA and a pull request's number; Flyte refuses anything else. The same
-    enrolment again makes nothing, another one is a new version. Everything is read back from Flyte.
+    Callers of the launch plans give a SHA, a pull request's number, a stage; Flyte refuses anything else.
+    The same enrolment again makes nothing, another one is a new version. Everything is read back from Flyte.
     """
     with flyte_at(config_file) as flyte:
         if list_all:
@@ -130,6 +139,8 @@ def values_of(given: dict[str, Any]) -> dict[str, Any]:
         added = [*limits.get(name, []), *given.get(f"limit_{name}", ())]
         if added:
             limits[name] = list(dict.fromkeys(added))
+    if given.get("anonymous_approvals"):
+        values["anonymous_approvals"] = True
     return {**values, "preview": preview, "limits": limits}
 
 
@@ -137,9 +148,9 @@ def _enrol(
     flyte: Flyte, given: dict[str, Any], *, project: str, domain: str, create_projects: bool
 ) -> Enrolling:
     enrolment = validated(values_of(given))
-    done = enrol(flyte, enrolment, project=project, domain=domain, create_project=create_projects)
-    if done.project_made:
-        click.echo(f"Made project {enrolment.preview.project}.", err=True)
+    done = enrol(flyte, enrolment, project=project, domain=domain, create_projects=create_projects)
+    for name in done.projects_made:
+        click.echo(f"Made project {name}.", err=True)
     return done
 
 

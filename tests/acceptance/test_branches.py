@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import grpc
 import pytest
-from flyteidl.admin.project_pb2 import Project, ProjectRegisterRequest
-from flyteidl.service.admin_pb2_grpc import AdminServiceStub
 
 from tasks._run import run
 from tests.fixtures.target import Target
@@ -19,9 +16,6 @@ def released(
     sandbox: Sandbox, target: Target, enrolled: str, tmp_path_factory: pytest.TempPathFactory
 ) -> str:
     """The enrolled target's name, with main registered in its first stage; there is something to compare."""
-    with grpc.insecure_channel(sandbox.endpoint) as channel:
-        project = Project(id="fraud", name="fraud")
-        AdminServiceStub(channel).RegisterProject(ProjectRegisterRequest(project=project))
     tree = tmp_path_factory.mktemp("released") / "fraud"
     run(["git", "clone", "--quiet", target.url, tree], timeout_s=30)
     words = ("--project", "fraud", "--domain", "development", "--version", target.main)
