@@ -4,14 +4,11 @@ import logging
 
 from flytekit import task
 from flytekit.configuration import Config
-from flytekit.deck import Deck
 from flytekit.types.error.error import FlyteError
 
 from tasks._enrolment import Enrolment
 from tasks._errors import VerdictFailed
-from tasks._git_url import masked_urls
 from tasks._own import own_execution
-from tasks._render import to_html
 from tasks._types import Status
 from tasks.promotion import Entered
 from tasks.promotion_records import PromotionReport, PromotionStatus
@@ -20,12 +17,12 @@ from tasks.proving import Proved
 from tasks.report import (
     LIMITS,
     REQUESTS,
-    broken_of,
     execution_name,
-    is_reported,
     own_steps,
     own_versions,
+    publish,
     timings_of,
+    unreported,
 )
 from tasks.switching import Switched
 
@@ -86,13 +83,6 @@ def report_of(enrolment: Enrolment, entered: Entered, proved: Proved, switched: 
     )
 
 
-def publish(report: PromotionReport) -> PromotionReport:
-    """Put a report into the task's deck, with every URL's credentials masked, and return it so."""
-    masked = PromotionReport.model_validate_json(masked_urls(report.model_dump_json()))
-    Deck("Taxiway", to_html(view_of(masked), masked.model_dump_json()))
-    return masked
-
-
 @task(enable_deck=True, deck_fields=(), requests=REQUESTS, limits=LIMITS, retries=2)
 def report_promotion(
     enrolment: Enrolment, entered: Entered, proved: Proved, switched: Switched
@@ -107,7 +97,8 @@ def report_promotion(
                 "timings": timings_of(steps),
                 "versions": own_versions(),
             }
-        )
+        ),
+        view_of,
     )
     if done.status not in _ENDS_WELL:
         raise VerdictFailed(
@@ -123,30 +114,25 @@ def report_broken_promotion(
 ) -> None:
     """Report which step broke off, and with what error; nothing where the report step has spoken already."""
     try:
-        config, identifier = Config.auto(), own_execution()
-        steps = own_steps(identifier, config)
-        if is_reported(steps) or (err is not None and VerdictFailed.error_code in err.message):
-            return
-        broken, verdict = broken_of(
-            steps,
-            message=err.message if err is not None else "",
-            remedy="Once that is mended, promote again; what was begun is taken up or put back.",
-        )
-        publish(
-            PromotionReport(
-                target=enrolment.name,
-                stage=stage,
-                sha=sha,
-                attempt=attempt,
-                status=PromotionStatus.FAILED,
-                summary=verdict.summary,
-                findings=verdict.findings,
-                broken=broken,
-                execution=execution_name(identifier, config),
-                timings=timings_of(steps),
-                versions=own_versions(),
+        remedy = "Once that is mended, promote again; what was begun is taken up or put back."
+        found = unreported(err, remedy=remedy)
+        if found is not None:
+            publish(
+                PromotionReport(
+                    target=enrolment.name,
+                    stage=stage,
+                    sha=sha,
+                    attempt=attempt,
+                    status=PromotionStatus.FAILED,
+                    summary=found.verdict.summary,
+                    findings=found.verdict.findings,
+                    broken=found.broken,
+                    execution=found.execution,
+                    timings=found.timings,
+                    versions=found.versions,
+                ),
+                view_of,
             )
-        )
     except Exception:
         # An error here would take the place of the one that the promotion broke off with.
         log.exception("the promotion broke off, and so did its report")

@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from tasks._view import Cell, Fact, Section, Table, Text, Tone, View
 from tasks.gates import GateState, GateVerdict
 from tasks.promotion_records import PromotionReport, PromotionStatus
-from tasks.sections import diff_section, fact, smoke_section, table, timings_section, versions_section
+from tasks.sections import (
+    broken_section,
+    diff_section,
+    fact,
+    smoke_section,
+    table,
+    timings_section,
+    versions_section,
+)
 
 _TONES = {
     PromotionStatus.PROMOTED: Tone.GOOD,
@@ -19,6 +27,8 @@ _TONES = {
 }
 _GATES = {GateState.OPEN: Tone.GOOD, GateState.WAITING: Tone.WARN, GateState.CLOSED: Tone.BAD}
 
+_BROKE_OFF = "Whether the release is good was not found out. The error is shown as it came."
+
 
 def view_of(report: PromotionReport) -> View:
     """Return a promotion as its readers see it: how it ended, the gates, then what it did."""
@@ -29,7 +39,7 @@ def view_of(report: PromotionReport) -> View:
         facts=_facts(report),
         findings=report.findings,
         sections=[
-            *_broken(report),
+            *([broken_section(report.broken, summary=_BROKE_OFF)] if report.broken else []),
             *([_pipeline(report)] if report.stages else []),
             *([gates_section("Entry gates", report.gates)] if report.gates else []),
             *([gates_section("Result gates", report.result_gates)] if report.result_gates else []),
@@ -97,20 +107,6 @@ def _facts(report: PromotionReport) -> list[Fact]:
     if report.attempt > 1:
         facts.append(fact("Attempt", str(report.attempt)))
     return facts
-
-
-def _broken(report: PromotionReport) -> list[Section]:
-    if report.broken is None:
-        return []
-    return [
-        Section(
-            title=f"The step {report.broken.step} broke off",
-            tone=Tone.BAD,
-            summary="Whether the release is good was not found out. The error is shown as it came.",
-            facts=[fact("Error code", report.broken.code, code=True)],
-            texts=[Text(title="The error", body=report.broken.message)],
-        )
-    ]
 
 
 def _pipeline(report: PromotionReport) -> Section:

@@ -4,14 +4,11 @@ import logging
 
 from flytekit import task
 from flytekit.configuration import Config
-from flytekit.deck import Deck
 from flytekit.types.error.error import FlyteError
 
 from tasks._enrolment import Enrolment
 from tasks._errors import VerdictFailed
-from tasks._git_url import masked_urls
 from tasks._own import own_execution
-from tasks._render import to_html
 from tasks._types import Status
 from tasks.carrying import Carried
 from tasks.image import ImageStep
@@ -22,22 +19,16 @@ from tasks.releases import Released
 from tasks.report import (
     LIMITS,
     REQUESTS,
-    broken_of,
     execution_name,
-    is_reported,
     own_steps,
     own_versions,
+    publish,
+    run_again,
     timings_of,
+    unreported,
 )
 
 log = logging.getLogger(__name__)
-
-
-def publish(report: ReleaseReport) -> ReleaseReport:
-    """Put a report into the task's deck, with every URL's credentials masked, and return it so."""
-    masked = ReleaseReport.model_validate_json(masked_urls(report.model_dump_json()))
-    Deck("Taxiway", to_html(view_of(masked), masked.model_dump_json()))
-    return masked
 
 
 @task(enable_deck=True, deck_fields=(), requests=REQUESTS, limits=LIMITS, retries=2)
@@ -68,7 +59,8 @@ def report_release(
             carried=carried,
             timings=timings_of(steps),
             versions=own_versions(),
-        )
+        ),
+        view_of,
     )
     if done.verdict.status is Status.FAILED:
         raise VerdictFailed(
@@ -84,29 +76,23 @@ def report_broken_release(
 ) -> None:
     """Report which step broke off, and with what error; nothing where the report step has spoken already."""
     try:
-        config, identifier = Config.auto(), own_execution()
-        steps = own_steps(identifier, config)
-        if is_reported(steps) or (err is not None and VerdictFailed.error_code in err.message):
-            return
-        broken, verdict = broken_of(
-            steps,
-            message=err.message if err is not None else "",
-            remedy=f"Once that is mended, run it again with --attempt {attempt + 1}.",
-        )
-        publish(
-            ReleaseReport(
-                verdict=verdict,
-                target=enrolment.name,
-                repository=enrolment.repository,
-                sha=sha,
-                attempt=attempt,
-                simulated=simulate,
-                execution=execution_name(identifier, config),
-                broken=broken,
-                timings=timings_of(steps),
-                versions=own_versions(),
+        found = unreported(err, remedy=run_again(attempt))
+        if found is not None:
+            publish(
+                ReleaseReport(
+                    verdict=found.verdict,
+                    target=enrolment.name,
+                    repository=enrolment.repository,
+                    sha=sha,
+                    attempt=attempt,
+                    simulated=simulate,
+                    execution=found.execution,
+                    broken=found.broken,
+                    timings=found.timings,
+                    versions=found.versions,
+                ),
+                view_of,
             )
-        )
     except Exception:
         # An error here would take the place of the one that the release broke off with.
         log.exception("the release broke off, and so did its report")

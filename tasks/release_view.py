@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tasks._types import Status
-from tasks._view import Cell, Fact, Section, Text, Tone, View
+from tasks._view import Cell, Fact, Section, Tone, View
 from tasks.carrying import Carried, StageOutcome
 from tasks.promotion_records import PromotionStatus
 from tasks.release_records import ReleaseReport
 from tasks.releases import Released
-from tasks.sections import TONES, fact, step_section, table, timings_section, versions_section
+from tasks.sections import TONES, broken_section, fact, step_section, table, timings_section, versions_section
 from tasks.simulation_view import simulation_sections
 
 _STAGES = {
@@ -19,6 +19,8 @@ _STAGES = {
     PromotionStatus.WAITING: Tone.WARN,
     None: Tone.BAD,
 }
+
+_BROKE_OFF = "The release did not get to its end. The error is shown as it came."
 
 
 def view_of(report: ReleaseReport) -> View:
@@ -31,7 +33,7 @@ def view_of(report: ReleaseReport) -> View:
         facts=_facts(report),
         findings=report.findings,
         sections=[
-            *_broken(report),
+            *([broken_section(report.broken, summary=_BROKE_OFF)] if report.broken else []),
             *([_pipeline(report.carried)] if report.carried and report.carried.stages else []),
             *(_made(report.released) if report.released else []),
             *(_simulated(report.carried) if report.carried else []),
@@ -63,20 +65,6 @@ def _facts(report: ReleaseReport) -> list[Fact]:
             fact("Release manifest", manifest.digest, code=True),
         ]
     return facts
-
-
-def _broken(report: ReleaseReport) -> list[Section]:
-    if report.broken is None:
-        return []
-    return [
-        Section(
-            title=f"The step {report.broken.step} broke off",
-            tone=Tone.BAD,
-            summary="The release did not get to its end. The error is shown as it came.",
-            facts=[fact("Error code", report.broken.code, code=True)],
-            texts=[Text(title="The error", body=report.broken.message)],
-        )
-    ]
 
 
 def _pipeline(carried: Carried) -> Section:

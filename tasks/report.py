@@ -2,7 +2,9 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 from flyteidl.core.identifier_pb2 import WorkflowExecutionIdentifier
 from flytekit import Resources, task
@@ -18,8 +20,9 @@ from tasks._flyte import connect
 from tasks._git_url import masked_urls
 from tasks._own import own_execution
 from tasks._render import to_html
-from tasks._types import Finding, Status, Verdict
+from tasks._types import Finding, Record, Status, Verdict
 from tasks._versions import version_of
+from tasks._view import View
 from tasks.image import ImageStep
 from tasks.prepare import Prepared
 from tasks.registration import Registered
@@ -33,6 +36,7 @@ REQUESTS = Resources(cpu="100m", mem="300Mi")
 LIMITS = Resources(cpu="1", mem="600Mi")
 _FAILED = {"FAILED", "FAILING", "TIMED_OUT", "ABORTED"}
 _MESSAGE = "Message:\n"
+R = TypeVar("R", bound=Record)
 
 
 def timings_of(steps: Sequence[Step]) -> list[Timing]:
@@ -75,43 +79,48 @@ def broken_of(steps: Sequence[Step], *, message: str, remedy: str) -> tuple[Brok
     return broken, Verdict(status=Status.FAILED, summary=summary, findings=[finding])
 
 
-def broken_report(
-    steps: Sequence[Step],
-    *,
-    message: str,
-    target: str,
-    repository: str,
-    sha: str,
-    pull_request: int,
-    attempt: int,
-    execution: ExecutionName,
-    versions: dict[str, str],
-) -> Report:
-    """Return the report of a preview that broke off; `message` is its error where no step has one."""
-    remedy = f"Once that is mended, run it again with --attempt {attempt + 1}."
-    broken, verdict = broken_of(steps, message=message, remedy=remedy)
-    return Report(
-        verdict=verdict,
-        target=target,
-        repository=repository,
-        sha=sha,
-        pull_request=pull_request,
-        attempt=attempt,
-        execution=execution,
-        broken=broken,
-        timings=timings_of(steps),
-        versions=versions,
-    )
+def run_again(attempt: int) -> str:
+    """Return what to do after an attempt that broke off."""
+    return f"Once that is mended, run it again with --attempt {attempt + 1}."
 
 
-def masked(report: Report) -> Report:
+def masked(report: R) -> R:
     """Return a report in which no URL holds credentials, wherever it came from."""
-    return Report.model_validate_json(masked_urls(report.model_dump_json()))
+    return type(report).model_validate_json(masked_urls(report.model_dump_json()))
 
 
-def publish(report: Report) -> None:
-    """Put a report into the task's deck, which Flyte keeps however the task ends."""
-    Deck("Taxiway", to_html(view_of(report), report.model_dump_json()))
+def publish(report: R, view: Callable[[R], View]) -> R:
+    """Put a report into the task's deck, which Flyte keeps however the task ends; return it masked."""
+    done = masked(report)
+    Deck("Taxiway", to_html(view(done), done.model_dump_json()))
+    return done
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokenRun:
+    """An execution that broke off: where and why, and what every report says of its execution."""
+
+    broken: Broken
+    verdict: Verdict
+    execution: ExecutionName
+    timings: list[Timing]
+    versions: dict[str, str]
+
+
+def unreported(err: FlyteError | None, *, remedy: str) -> BrokenRun | None:
+    """Return how this execution broke off; None where its report step has spoken already."""
+    config, identifier = Config.auto(), own_execution()
+    steps = own_steps(identifier, config)
+    if is_reported(steps) or (err is not None and VerdictFailed.error_code in err.message):
+        return None
+    broken, verdict = broken_of(steps, message=err.message if err is not None else "", remedy=remedy)
+    return BrokenRun(
+        broken=broken,
+        verdict=verdict,
+        execution=execution_name(identifier, config),
+        timings=timings_of(steps),
+        versions=own_versions(),
+    )
 
 
 def own_versions() -> dict[str, str]:
@@ -157,7 +166,7 @@ def report(
 ) -> Report:
     """Report what the steps found; fails the execution if that is not a pass, once the deck is there."""
     config, identifier = Config.auto(), own_execution()
-    done = masked(
+    done = publish(
         report_of(
             prepared=prepared,
             image=image,
@@ -169,9 +178,9 @@ def report(
             execution=execution_name(identifier, config),
             timings=timings_of(own_steps(identifier, config)),
             versions=own_versions(),
-        )
+        ),
+        view_of,
     )
-    publish(done)
     if not done.verdict.passed:
         raise VerdictFailed(
             f"{done.headline}: {done.verdict.summary.rstrip('.')}.",
@@ -190,25 +199,23 @@ def report_broken(
 ) -> None:
     """Report which step broke off, and with what error; nothing where the report step has spoken already."""
     try:
-        config, identifier = Config.auto(), own_execution()
-        steps = own_steps(identifier, config)
-        if is_reported(steps) or (err is not None and VerdictFailed.error_code in err.message):
-            return
-        publish(
-            masked(
-                broken_report(
-                    steps,
-                    message=err.message if err is not None else "",
+        found = unreported(err, remedy=run_again(attempt))
+        if found is not None:
+            publish(
+                Report(
+                    verdict=found.verdict,
                     target=enrolment.name,
                     repository=enrolment.repository,
                     sha=sha,
                     pull_request=pull_request,
                     attempt=attempt,
-                    execution=execution_name(identifier, config),
-                    versions=own_versions(),
-                )
+                    execution=found.execution,
+                    broken=found.broken,
+                    timings=found.timings,
+                    versions=found.versions,
+                ),
+                view_of,
             )
-        )
     except Exception:
         # An error here would take the place of the one that the preview broke off with.
         log.exception("the preview broke off, and so did its report")

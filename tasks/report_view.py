@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tasks._types import Status
-from tasks._view import Cell, Fact, Section, Text, Tone, View
+from tasks._view import Cell, Fact, Section, Tone, View
 from tasks.image import ImageStep
 from tasks.plan import Build, Plan
 from tasks.registration import Registered
@@ -11,6 +11,7 @@ from tasks.report_records import Report
 from tasks.sections import (
     ROWS,
     TONES,
+    broken_section,
     count,
     diff_section,
     fact,
@@ -22,6 +23,8 @@ from tasks.sections import (
     versions_section,
 )
 
+_BROKE_OFF = "It did not find out whether the revision is good. The error is shown as it came."
+
 
 def view_of(report: Report) -> View:
     """Return a report as its readers see it: the verdict, what to do, then the steps in their order."""
@@ -32,7 +35,7 @@ def view_of(report: Report) -> View:
         facts=_facts(report),
         findings=report.findings,
         sections=[
-            *_broken(report),
+            *([broken_section(report.broken, summary=_BROKE_OFF)] if report.broken else []),
             *([_plan(report.plan)] if report.plan else []),
             *([_image(report.image)] if report.image else []),
             *(_registered(report.registered) if report.registered else []),
@@ -68,20 +71,6 @@ def _facts(report: Report) -> list[Fact]:
         held = f"{report.bundle.entries} files, {size(report.bundle.size_bytes)}"
         facts.append(fact("Code bundle", f"{report.bundle.digest} ({held})", code=True))
     return facts
-
-
-def _broken(report: Report) -> list[Section]:
-    if report.broken is None:
-        return []
-    return [
-        Section(
-            title=f"The step {report.broken.step} broke off",
-            tone=Tone.BAD,
-            summary="It did not find out whether the revision is good. The error is shown as it came.",
-            facts=[fact("Error code", report.broken.code, code=True)],
-            texts=[Text(title="The error", body=report.broken.message)],
-        )
-    ]
 
 
 def _plan(plan: Plan) -> Section:

@@ -8,7 +8,7 @@ from tasks._entities import Kind
 from tasks._types import Status, Verdict
 from tasks._view import Cell, Fact, Section, Table, Text, Tone
 from tasks.diff import Change, EntityChange, EntityDiff
-from tasks.report_records import Timing
+from tasks.report_records import Broken, Timing
 from tasks.smoke import SmokeReport, SmokeResult
 
 ROWS = 100
@@ -70,6 +70,17 @@ def _what(change: EntityChange) -> str:
     broken = [f"breaks callers: {text}" for text in change.breaking]
     rest = [text for text in change.details if text not in change.breaking]
     return "; ".join([*broken, *rest]) or (f"against {change.against}" if change.against else "")
+
+
+def broken_section(broken: Broken, *, summary: str) -> Section:
+    """Return a step that broke off, with its error as it came."""
+    return Section(
+        title=f"The step {broken.step} broke off",
+        tone=Tone.BAD,
+        summary=summary,
+        facts=[fact("Error code", broken.code, code=True)],
+        texts=[Text(title="The error", body=broken.message)],
+    )
 
 
 def smoke_section(smoke: SmokeReport, *, title: str = "Smoke tests") -> Section:

@@ -4,7 +4,7 @@ import pytest
 
 from tasks._executions import Step
 from tasks._types import Status
-from tasks.report import broken_report, broken_step, is_reported, last_message, masked, timings_of
+from tasks.report import broken_of, broken_step, is_reported, last_message, masked, run_again, timings_of
 from tasks.report_records import Broken, ExecutionName, Report
 from tests.unit import samples
 
@@ -17,16 +17,16 @@ NAMED = ExecutionName(project="taxiway", domain="production", name="x")
 
 
 def broken(*steps: Step, message: str = "", sha: str = samples.SHA, attempt: int = 1) -> Report:
-    return broken_report(
-        steps,
-        message=message,
+    found, verdict = broken_of(steps, message=message, remedy=run_again(attempt))
+    return Report(
+        verdict=verdict,
         target="fraud",
         repository="https://git.example/fraud",
         sha=sha,
         pull_request=1,
         attempt=attempt,
         execution=NAMED,
-        versions={},
+        broken=found,
     )
 
 
