@@ -53,3 +53,10 @@ def say_ended(outcome: Outcome, *, as_json: bool) -> int:
     """Print how an execution ended, and return the exit code: what waits is no failure."""
     click.echo(json.dumps(outcome.as_json()) if as_json else outcome.text())
     return {True: PASSED, False: FAILED, None: FAULT}[outcome.passed]
+
+
+def end_of(flyte: Flyte, launched: Launched, *, wait: bool, timeout: float, as_json: bool) -> int:
+    """Follow an execution to its end, or only say that it was launched; return the exit code."""
+    if not wait:
+        return say_started(launched, as_json=as_json)
+    return say_ended(follow_to_end(flyte, launched, timeout=timeout), as_json=as_json)

@@ -28,6 +28,17 @@ def flyte_options(command: Command) -> Command:
     return command
 
 
+def follow_options(command: Command) -> Command:
+    """Add the options that say whether, and how long, an execution is followed."""
+    timeout = click.FloatRange(min=0)
+    for option in (
+        click.option("--timeout", type=timeout, default=0, help="Seconds to wait; 0 is no limit."),
+        click.option("--wait/--no-wait", default=True, show_default=True, help="Follow it to its end."),
+    ):
+        command = option(command)
+    return command
+
+
 def json_option(command: Command) -> Command:
     """Add `--json`: the result as one JSON document on stdout, and nothing else there."""
     return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)

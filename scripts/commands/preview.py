@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from scripts.connection import flyte_at, is_sandbox
-from scripts.ending import follow_to_end, say_ended, say_started
+from scripts.ending import end_of
 from scripts.enrolments import Enrolled, find_enrolled
 from scripts.launches import Asked, launch
-from scripts.options import examples, flyte_options, json_option
+from scripts.options import examples, flyte_options, follow_options, json_option
 from scripts.trial import enrol_trial, is_url
 from tasks._errors import BadUsage
 from tasks._flyte import Flyte
@@ -24,8 +24,7 @@ from tasks.source import checked_sha
 @click.argument("sha")
 @click.option("--pull-request", type=click.IntRange(min=0), default=0, help="Its number; 0 is none.")
 @click.option("--attempt", type=click.IntRange(min=1), default=1, help="Another run of the same revision.")
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Follow it to its end.")
-@click.option("--timeout", type=click.FloatRange(min=0), default=0, help="Seconds to wait; 0 is no limit.")
+@follow_options
 @flyte_options
 @json_option
 def command(
@@ -51,9 +50,7 @@ def command(
     with flyte_at(config_file) as flyte:
         enrolled = _target(flyte, project, domain, target)
         launched = launch(flyte, enrolled, asked)
-        if not wait:
-            return say_started(launched, as_json=as_json)
-        return say_ended(follow_to_end(flyte, launched, timeout=timeout), as_json=as_json)
+        return end_of(flyte, launched, wait=wait, timeout=timeout, as_json=as_json)
 
 
 def _target(flyte: Flyte, project: str, domain: str, target: str) -> Enrolled:

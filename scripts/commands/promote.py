@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from scripts.connection import flyte_at
-from scripts.ending import follow_to_end, say_ended, say_started
+from scripts.ending import end_of
 from scripts.enrolments import find_enrolled
-from scripts.options import examples, flyte_options, json_option
+from scripts.options import examples, flyte_options, follow_options, json_option
 from scripts.promoting import home_of, promote
 from tasks.source import checked_sha
 
@@ -26,8 +26,7 @@ from tasks.source import checked_sha
     default=0,
     help="Which run of it; 0, as if left out, is the one that runs, else the next.",
 )
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Follow it to its end.")
-@click.option("--timeout", type=click.FloatRange(min=0), default=0, help="Seconds to wait; 0 is no limit.")
+@follow_options
 @flyte_options
 @json_option
 def command(
@@ -53,6 +52,4 @@ def command(
         enrolled = find_enrolled(flyte, project, domain, target)
         home = home_of(flyte, enrolled)
         launched = promote(home, enrolled, sha=checked_sha(sha), stage=stage, attempt=attempt)
-        if not wait:
-            return say_started(launched, as_json=as_json)
-        return say_ended(follow_to_end(flyte, launched, timeout=timeout), as_json=as_json)
+        return end_of(flyte, launched, wait=wait, timeout=timeout, as_json=as_json)

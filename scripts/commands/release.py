@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from scripts.connection import flyte_at
-from scripts.ending import follow_to_end, say_ended, say_started
+from scripts.ending import end_of
 from scripts.enrolments import find_enrolled
-from scripts.options import examples, flyte_options, json_option
+from scripts.options import examples, flyte_options, follow_options, json_option
 from scripts.promoting import Releasing, home_of, launch_release
 from tasks.source import checked_sha
 
@@ -24,8 +24,7 @@ from tasks.source import checked_sha
 @click.argument("sha")
 @click.option("--simulate", is_flag=True, help="Say what would happen in every stage, and do none of it.")
 @click.option("--attempt", type=click.IntRange(min=1), default=1, help="Another run of the same release.")
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Follow it to its end.")
-@click.option("--timeout", type=click.FloatRange(min=0), default=0, help="Seconds to wait; 0 is no limit.")
+@follow_options
 @flyte_options
 @json_option
 def command(
@@ -52,6 +51,4 @@ def command(
     with flyte_at(config_file) as flyte:
         enrolled = find_enrolled(flyte, project, domain, target)
         launched = launch_release(home_of(flyte, enrolled), enrolled, asked)
-        if not wait:
-            return say_started(launched, as_json=as_json)
-        return say_ended(follow_to_end(flyte, launched, timeout=timeout), as_json=as_json)
+        return end_of(flyte, launched, wait=wait, timeout=timeout, as_json=as_json)

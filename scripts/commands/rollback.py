@@ -11,7 +11,7 @@ import click
 from scripts import follow
 from scripts.cli import FAILED, FAULT, PASSED
 from scripts.connection import flyte_at
-from scripts.options import examples, flyte_options, json_option
+from scripts.options import examples, flyte_options, follow_options, json_option
 from scripts.pending import Pending, folder, record, send_all
 from tasks._flyte import Flyte
 from tasks._home import Home
@@ -48,8 +48,7 @@ _PATIENCE_S = 120
     is_flag=True,
     help="Make the calls from here, for when Taxiway's own executions do not run; the record follows.",
 )
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Follow it to its end.")
-@click.option("--timeout", type=click.FloatRange(min=0), default=0, help="Seconds to wait; 0 is no limit.")
+@follow_options
 @flyte_options
 @json_option
 def command(
