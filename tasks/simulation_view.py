@@ -156,7 +156,7 @@ def _changed(one: StageSimulation) -> str:
     if one.diff is None:
         return "not known"
     breaking = _breaking(one)
-    words = f"{len(one.diff.changes)} changed, {one.diff.unchanged} unchanged"
+    words = f"{len(one.diff.changes)} of {len(one.diff.changes) + one.diff.unchanged}"
     return f"{words}; {breaking} would break callers" if breaking else words
 
 
