@@ -204,12 +204,15 @@ def wanted_set(stage: Stage, version: str) -> dict[str, str]:
     return dict.fromkeys(sorted(stage.activate), version)
 
 
-def runs_already(state: StageState, manifest: Manifest) -> bool:
-    """Say whether a stage's last generation is this release, with these settings, and all of it."""
+def runs_already(state: StageState, manifest: Manifest, version: str) -> bool:
+    """Say whether a stage's last generation is this release, as this version, and all of it.
+
+    With other settings the same release has another version, so it has to be activated anew.
+    """
     record = state.record
     if record is None or state.drift or record.manifest != manifest.digest:
         return False
-    return record.after == wanted_set(state.stage, record.version)
+    return record.version == version and record.after == wanted_set(state.stage, version)
 
 
 def entered_of(found: Entering, attempt: int, turn: GateVerdict) -> Entered:

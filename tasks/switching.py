@@ -85,7 +85,8 @@ def switch_stage(asked: Asked, entered: Entered, proved: Proved, *, own: str) ->
     last = asked.state.last
     if last is not None and last.cause is Cause.ROLLBACK and last.asked_by == own:
         return _backed_out(asked, Switched(verdict=_FAILED_BEFORE), own=own)
-    if runs_already(asked.state, asked.manifest) and asked.state.record and last is not None:
+    runs = runs_already(asked.state, asked.manifest, proved.version)
+    if runs and asked.state.record and last is not None:
         done = Switched(
             verdict=Verdict(status=Status.PASSED, summary="it is active already"),
             generation=asked.state.record.generation,
