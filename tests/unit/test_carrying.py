@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
 import pytest
 from flyteidl.core.execution_pb2 import ExecutionError
 
+from tasks._errors import FlyteExists
 from tasks._home import Home
 from tasks._types import Status
-from tasks.carrying import StageOutcome, carry_on, outcome_of, promotion_name
+from tasks.carrying import StageOutcome, carry_on, ended_before, outcome_of, promote_and_wait, promotion_name
 from tasks.promotion_records import PromotionReport, PromotionStatus
-from tests.unit.promotions import ENROLMENT, NEWER, SHA, Ledger
+from tests.unit.promotions import ENROLMENT, NEWER, NOW, SHA, Ledger
 
 STAGES = ["development", "staging", "production"]
 PROMOTED, WAITING = PromotionStatus.PROMOTED, PromotionStatus.WAITING
@@ -84,3 +89,55 @@ def test_a_promotion_that_was_aborted_is_read_from_its_cause() -> None:
 
 def _home(ledger: Ledger) -> Home:
     return Home(flyte=ledger.flyte(), project="taxiway", domain="production", target="fraud")
+
+
+MORNING = NOW - timedelta(hours=4)
+
+
+@pytest.mark.parametrize(
+    ("phase", "moment", "expected"),
+    [
+        pytest.param("SUCCEEDED", NOW, True, id="ended-before"),
+        pytest.param("SUCCEEDED", MORNING, False, id="ended-after"),
+        pytest.param("ABORTED", NOW, True, id="aborted-before"),
+        pytest.param("RUNNING", NOW, False, id="still-runs"),
+        pytest.param("SUCCEEDED", None, False, id="no-such-moment"),
+    ],
+)
+def test_whether_a_promotion_had_ended_by_then(phase: str, moment: datetime | None, expected: bool) -> None:
+    execution = Ledger().add("promote-1", "promote", at=NOW - timedelta(hours=2), phase=phase)
+    assert ended_before(execution, moment) is expected
+
+
+@pytest.mark.parametrize(
+    ("since", "attempt"),
+    [
+        pytest.param(NOW, 2, id="one-from-before-is-not-taken-up"),
+        pytest.param(MORNING, 1, id="its-own-is-found-again"),
+        pytest.param(None, 1, id="without-a-moment-any-is"),
+    ],
+)
+def test_a_release_takes_no_answer_from_before_it_began(since: datetime | None, attempt: int) -> None:
+    ledger = Ledger()
+    waited = PromotionReport(stage="staging", sha=SHA, status=WAITING, summary="waits for soak")
+    promoted = PromotionReport(stage="staging", sha=SHA, status=PROMOTED, summary="is active")
+    inputs = {"sha": SHA, "stage": "staging"}
+    first, second = (promotion_name("fraud", ENROLMENT.repository, SHA, "staging", n) for n in (1, 2))
+    ledger.add(
+        first,
+        "promote",
+        at=NOW - timedelta(hours=2),
+        inputs={**inputs, "attempt": 1},
+        outputs={"o0": waited},
+    )
+
+    def create(request: Any, timeout: float) -> None:
+        if request.name in ledger.executions:
+            raise FlyteExists("It is there.", remedy="", status="ALREADY_EXISTS", details="")
+        ledger.add(request.name, "promote", outputs={"o0": promoted})
+
+    home = _home(ledger)
+    home = replace(home, flyte=replace(home.flyte, rpcs={**home.flyte.rpcs, "CreateExecution": create}))
+    found = promote_and_wait(home, ENROLMENT, sha=SHA, stage="staging", attempt=1, since=since)
+    assert found.execution == (first, second)[attempt - 1]
+    assert found.status is (WAITING, PROMOTED)[attempt - 1]
