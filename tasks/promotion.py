@@ -25,7 +25,7 @@ from tasks._errors import PolicyInvalid, UnknownStage
 from tasks._flyte import Flyte, connect
 from tasks._git_credentials import GIT_SECRETS, read_credentials
 from tasks._own import home_of, own_execution
-from tasks._rewrite import LaunchSettings, Placement, rewrite
+from tasks._rewrite import LaunchSettings, Placement, rewrite, settings_of
 from tasks._settings import read_settings
 from tasks._stage_flyte import STAGE_SECRETS, open_stage, read_stage_credentials
 from tasks._toml import Invalid
@@ -169,10 +169,11 @@ def version_in_stage(
     """Return the version that a release has in a stage: its own, or `{version}-{settings8}`.
 
     The second where its own is registered there with other settings, which a version cannot change. One
-    list of launch plans, for nothing else of an entity depends on settings.
+    list of launch plans, for nothing else of an entity depends on settings. What else of them is otherwise
+    there is left to their registration, which refuses it.
     """
     wanted = {
-        one.name: one.message.spec
+        one.name: settings_of(one.message.spec)
         for one in rewrite(entities, placement, settings)
         if one.kind is Kind.LAUNCH_PLAN
     }
@@ -182,7 +183,7 @@ def version_in_stage(
         sort_by=Sort(key="created_at", direction=Sort.ASCENDING),
     )
     for plan in flyte.pages("ListLaunchPlans", request, "launch_plans"):
-        if plan.id.name in wanted and plan.spec != wanted[plan.id.name]:
+        if plan.id.name in wanted and settings_of(plan.spec) != wanted[plan.id.name]:
             unique = hashlib.sha256(json.dumps(asdict(settings), sort_keys=True).encode()).hexdigest()[:8]
             return f"{placement.version}-{unique}"
     return placement.version

@@ -134,6 +134,12 @@ def registered(settings: LaunchSettings) -> list[LaunchPlan]:
     return [message for message in messages if isinstance(message, LaunchPlan)]
 
 
+def with_inputs(plans: list[LaunchPlan]) -> list[LaunchPlan]:
+    for plan in plans:
+        plan.spec.default_inputs.parameters["rows"].required = True
+    return plans
+
+
 @pytest.mark.parametrize(
     ("plans", "other"),
     [
@@ -142,6 +148,7 @@ def registered(settings: LaunchSettings) -> list[LaunchPlan]:
         pytest.param(registered(LaunchSettings(labels={"team": "fraud"})), True, id="with-another-label"),
         pytest.param(registered(LaunchSettings()), True, id="without-settings"),
         pytest.param([LaunchPlan(id={"name": "somebody-elses"})], False, id="of-somebody-else"),
+        pytest.param(with_inputs(registered(SETTINGS)), False, id="as-flyte-completes-it"),
     ],
 )
 def test_other_settings_are_another_version(plans: list[LaunchPlan], other: bool) -> None:
