@@ -21,12 +21,13 @@ from tasks._home import Home
 from tasks._protos import digest, read_archive
 from tasks._storage import sum_file, upload
 from tasks._types import Image, Revision
-from tasks.gates import Asked
+from tasks.gates import Asked, GateState
 from tasks.make_release import store
 from tasks.manifest import Manifest, StoredFile
 from tasks.policy import Stage
 from tasks.proving import register_release
 from tasks.releases import read_manifest
+from tasks.rivals import make_way
 from tests.integration.packaged import flyte_of, make_project
 from tests.running import Sandbox
 from tests.unit import promotions
@@ -199,3 +200,8 @@ def test_a_place_that_somebody_else_wrote_to(bench: Bench, change: Callable[[str
     later = bench.manifest.model_copy(update={"created": "2026-03-02T00:00:00+00:00"})
     with pytest.raises(ManifestChanged, match="no manifest of"):
         store(bench.home, later)
+
+
+def test_nobody_else_promotes_into_a_stage_of_its_own(bench: Bench) -> None:
+    gate = make_way(bench.home, "own", sha=bench.manifest.revision.sha, stage="staging", supersede=True)
+    assert (gate.state, gate.evidence) == (GateState.OPEN, [])

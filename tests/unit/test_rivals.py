@@ -83,6 +83,19 @@ def test_an_older_one_is_waited_for() -> None:
     assert (gate.state, gate.evidence) == (GateState.OPEN, ["waited for first"])
 
 
+def test_one_that_is_being_aborted_is_waited_for_and_not_aborted_again() -> None:
+    ledger = Ledger()
+    first = promotion(ledger, "first", OLDER, -1, phase="ABORTING")
+    promotion(ledger, "own", SHA, 0)
+
+    def ends() -> None:
+        first.closure.phase = ABORTED
+
+    gate = make_way(home(ledger, ends=ends), "own", sha=SHA, stage="production", supersede=True)
+    assert gate.evidence == ["waited for first"]
+    assert first.closure.abort_metadata.cause == ""
+
+
 def test_one_that_does_not_end_lets_the_later_one_end_as_waiting() -> None:
     ledger = Ledger()
     promotion(ledger, "first", OLDER, -1)
