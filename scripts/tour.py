@@ -112,9 +112,8 @@ class Tour:
         return self.target.text("main", "taxiway.toml").partition("[[stage]]")[0] + STAGES.lstrip()
 
     def _merge(self, branch: str, files: dict[str, str | None]) -> str:
-        sha = self.target.revise(branch, files)
-        self.target.move_main(sha)
-        return sha
+        self.target.revise(branch, files)
+        return self.target.merge(branch)
 
     def _say(self, title: str) -> None:
         click.secho(f"\n{title}", fg="cyan")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import count
 from pathlib import Path
 
 from flyteidl.admin.execution_pb2 import Execution
@@ -21,7 +22,7 @@ from tasks._git_credentials import GIT_SECRETS, read_credentials
 from tasks._home import Home
 from tasks._launch import Launched, launch
 from tasks._names import execution_name, release_tag, stage_tag, target_tag
-from tasks._own import home_of
+from tasks._own import home_of, own_execution
 from tasks._settings import read_settings
 from tasks._stage_flyte import STAGE_SECRETS, open_stage, read_stage_credentials
 from tasks._typed import Unreadable, literals, value_of
@@ -129,20 +130,44 @@ def carry_on(stages: Sequence[str], promote: Callable[[str], StageOutcome]) -> C
 
 
 def promote_and_wait(
-    home: Home, enrolment: Enrolment, *, sha: str, stage: str, attempt: int, more: Sequence[str] = ()
+    home: Home,
+    enrolment: Enrolment,
+    *,
+    sha: str,
+    stage: str,
+    attempt: int,
+    more: Sequence[str] = (),
+    since: datetime | None = None,
 ) -> StageOutcome:
-    """Launch, or find, one promotion and follow it to its end."""
-    launched = launch_promotion(home, enrolment, sha=sha, stage=stage, attempt=attempt, more=more)
+    """Launch, or find, one promotion and follow it to its end.
 
-    def phase(execution: Execution) -> str:
-        return str(WorkflowExecution.Phase.Name(execution.closure.phase))
+    One that had ended before `since` looked at things as they were then; the next attempt is made instead.
+    """
+    for number in count(attempt):
+        launched = launch_promotion(home, enrolment, sha=sha, stage=stage, attempt=number, more=more)
+        if not launched.attached or not ended_before(home.execution(launched.id.name), since):
+            return _followed(home, stage, launched)
+    raise AssertionError("count() never ends")
 
+
+def ended_before(execution: Execution, moment: datetime | None) -> bool:
+    """Say whether an execution had ended by then; never where there is no such moment."""
+    if moment is None or _phase(execution) not in ENDED:
+        return False
+    return bool(execution.closure.updated_at.ToDatetime(timezone.utc) < moment)
+
+
+def _phase(execution: Execution) -> str:
+    return str(WorkflowExecution.Phase.Name(execution.closure.phase))
+
+
+def _followed(home: Home, stage: str, launched: Launched) -> StageOutcome:
     ended = wait(
         lambda: home.execution(launched.id.name),
-        lambda execution: phase(execution) in ENDED,
+        lambda execution: _phase(execution) in ENDED,
         what=f"the promotion {launched.id.name}",
         timeout_s=PROMOTION_TIMEOUT_S,
-        describe=phase,
+        describe=_phase,
         clock=home.flyte.clock,
         sleep=home.flyte.sleep,
     )
@@ -234,15 +259,22 @@ def simulated(look: Look, manifest: Manifest) -> Simulation:
     )
 
 
-def carry_release(look: Look, manifest: Manifest, *, attempt: int, simulate_only: bool) -> Carried:
-    """Simulate a release, and unless that is all, or it fails, promote it stage by stage."""
+def carry_release(
+    look: Look, manifest: Manifest, *, attempt: int, simulate_only: bool, since: datetime | None = None
+) -> Carried:
+    """Simulate a release, and unless that is all, or it fails, promote it stage by stage.
+
+    `since` is when the release began: promotions that had ended by then are not its own.
+    """
     simulation = simulated(look, manifest)
     if simulate_only or not simulation.verdict.passed:
         return Carried(verdict=simulation.verdict, manifest=manifest, simulation=simulation)
     sha = manifest.revision.sha
     carried = carry_on(
         [stage.name for stage in look.policy.stage],
-        lambda stage: promote_and_wait(look.home, look.enrolment, sha=sha, stage=stage, attempt=attempt),
+        lambda stage: promote_and_wait(
+            look.home, look.enrolment, sha=sha, stage=stage, attempt=attempt, since=since
+        ),
     )
     return carried.model_copy(update={"manifest": manifest, "simulation": simulation})
 
@@ -260,4 +292,5 @@ def carry(enrolment: Enrolment, sha: str, released: Released, attempt: int, simu
     into = Path(current_context().working_directory)
     with looking(enrolment, sha, into=into, environ=os.environ) as look:
         manifest = read_manifest(look.home, released.stored, sha=sha)
-        return carry_release(look, manifest, attempt=attempt, simulate_only=simulate)
+        began = look.home.execution(own_execution().name).closure.created_at.ToDatetime(timezone.utc)
+        return carry_release(look, manifest, attempt=attempt, simulate_only=simulate, since=began)

@@ -8,6 +8,7 @@ from pathlib import Path
 from flytekit import Resources, task
 from flytekit.configuration import Config
 from flytekit.types.file import FlyteFile
+from pydantic import ValidationError
 
 from tasks._enrolment import Enrolment
 from tasks._errors import FlyteExists, ManifestChanged
@@ -90,8 +91,11 @@ def _there(home: Home, error: FlyteExists, ours: Manifest) -> Manifest:
         raise error
     with tempfile.TemporaryDirectory() as folder:
         found = fetch(located[1], Path(folder) / NAME, home.flyte.config.platform)
-        manifest = Manifest.model_validate_json(found.read_bytes())
-    if (manifest.target, manifest.revision) != (ours.target, ours.revision):
+        try:
+            manifest = Manifest.model_validate_json(found.read_bytes())
+        except ValidationError:
+            manifest = None
+    if manifest is None or (manifest.target, manifest.revision) != (ours.target, ours.revision):
         raise ManifestChanged(
             f"{located[1]} is no manifest of {ours.target} {ours.revision.sha}.",
             remedy="See who else writes to Taxiway's storage.",

@@ -25,7 +25,7 @@ from tasks._errors import PolicyInvalid, UnknownStage
 from tasks._flyte import Flyte, connect
 from tasks._git_credentials import GIT_SECRETS, read_credentials
 from tasks._own import home_of, own_execution
-from tasks._rewrite import LaunchSettings, Placement, rewrite
+from tasks._rewrite import LaunchSettings, Placement, rewrite, settings_of
 from tasks._settings import read_settings
 from tasks._stage_flyte import STAGE_SECRETS, open_stage, read_stage_credentials
 from tasks._toml import Invalid
@@ -169,10 +169,11 @@ def version_in_stage(
     """Return the version that a release has in a stage: its own, or `{version}-{settings8}`.
 
     The second where its own is registered there with other settings, which a version cannot change. One
-    list of launch plans, for nothing else of an entity depends on settings.
+    list of launch plans, for nothing else of an entity depends on settings. What else of them is otherwise
+    there is left to their registration, which refuses it.
     """
     wanted = {
-        one.name: one.message.spec
+        one.name: settings_of(one.message.spec)
         for one in rewrite(entities, placement, settings)
         if one.kind is Kind.LAUNCH_PLAN
     }
@@ -182,7 +183,7 @@ def version_in_stage(
         sort_by=Sort(key="created_at", direction=Sort.ASCENDING),
     )
     for plan in flyte.pages("ListLaunchPlans", request, "launch_plans"):
-        if plan.id.name in wanted and plan.spec != wanted[plan.id.name]:
+        if plan.id.name in wanted and settings_of(plan.spec) != wanted[plan.id.name]:
             unique = hashlib.sha256(json.dumps(asdict(settings), sort_keys=True).encode()).hexdigest()[:8]
             return f"{placement.version}-{unique}"
     return placement.version
@@ -204,12 +205,15 @@ def wanted_set(stage: Stage, version: str) -> dict[str, str]:
     return dict.fromkeys(sorted(stage.activate), version)
 
 
-def runs_already(state: StageState, manifest: Manifest) -> bool:
-    """Say whether a stage's last generation is this release, with these settings, and all of it."""
+def runs_already(state: StageState, manifest: Manifest, version: str) -> bool:
+    """Say whether a stage's last generation is this release, as this version, and all of it.
+
+    With other settings the same release has another version, so it has to be activated anew.
+    """
     record = state.record
     if record is None or state.drift or record.manifest != manifest.digest:
         return False
-    return record.after == wanted_set(state.stage, record.version)
+    return record.version == version and record.after == wanted_set(state.stage, version)
 
 
 def entered_of(found: Entering, attempt: int, turn: GateVerdict) -> Entered:

@@ -19,6 +19,8 @@ from tasks.generations import phase_of
 log = logging.getLogger(__name__)
 
 RUNNING = ("QUEUED", "RUNNING", "UNDEFINED")
+ENDING = ("SUCCEEDING", "FAILING", "ABORTING")
+"""An execution's tasks can still do something in these, though nothing can be asked of it any more."""
 QUEUE = "queue"
 WAIT_S = 3600
 """How long a promotion waits in its own pod for another one; after that it ends as waiting."""
@@ -66,9 +68,10 @@ def make_way(
     """
     evidence = []
     tag = stage_tag(home.target, stage)
-    for execution in older(list(home.executions(("promote",), tag=tag, phases=RUNNING)), own):
+    there = home.executions(("promote",), tag=tag, phases=(*RUNNING, *ENDING))
+    for execution in older(list(there), own):
         name = execution.id.name
-        if supersede and _sha_of(home, name) != sha:
+        if supersede and phase_of(execution) in RUNNING and _sha_of(home, name) != sha:
             terminate(home, name, f"The promotion of {sha[:12]} supersedes it.")
             evidence.append(f"superseded {name}")
         try:

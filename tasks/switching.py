@@ -85,27 +85,38 @@ def switch_stage(asked: Asked, entered: Entered, proved: Proved, *, own: str) ->
     last = asked.state.last
     if last is not None and last.cause is Cause.ROLLBACK and last.asked_by == own:
         return _backed_out(asked, Switched(verdict=_FAILED_BEFORE), own=own)
-    if runs_already(asked.state, asked.manifest) and asked.state.record and last is not None:
-        done = Switched(
-            verdict=Verdict(status=Status.PASSED, summary="it is active already"),
-            generation=asked.state.record.generation,
-            execution=last.execution,
-            unchanged=last.asked_by != own,
-        )
-    else:
-        activation = next_generation(asked, proved.version, proved.after, own)
-        launched = launch_activation(asked.home, activation)
-        activated = follow_activation(asked.home, launched.id.name)
-        done = Switched(
-            verdict=Verdict(status=Status.PASSED, summary=f"generation {activation.generation} is active"),
-            generation=activation.generation,
-            execution=launched.id.name,
-            activated=activated,
-        )
+    done = _activated(asked, proved, own)
     done = _verified(asked, entered, proved, done)
     if done.verdict.passed or not asked.stage.auto_rollback:
         return done
     return _backed_out(asked, done, own=own)
+
+
+def _activated(asked: Asked, proved: Proved, own: str) -> Switched:
+    """Make the release what runs: by a new generation, unless it does, or an earlier try's still goes on."""
+    last, record = asked.state.last, asked.state.record
+    if record is not None and last is not None and last.asked_by == own and not last.ended:
+        return _by_generation(asked, last.number, last.execution)
+    if record is not None and last is not None and runs_already(asked.state, asked.manifest, proved.version):
+        return Switched(
+            verdict=Verdict(status=Status.PASSED, summary="it is active already"),
+            generation=record.generation,
+            execution=last.execution,
+            unchanged=last.asked_by != own,
+        )
+    activation = next_generation(asked, proved.version, proved.after, own)
+    launched = launch_activation(asked.home, activation)
+    return _by_generation(asked, activation.generation, launched.id.name)
+
+
+def _by_generation(asked: Asked, number: int, execution: str) -> Switched:
+    activated = follow_activation(asked.home, execution)
+    return Switched(
+        verdict=Verdict(status=Status.PASSED, summary=f"generation {number} is active"),
+        generation=number,
+        execution=execution,
+        activated=activated,
+    )
 
 
 def _verified(asked: Asked, entered: Entered, proved: Proved, done: Switched) -> Switched:
