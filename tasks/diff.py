@@ -176,5 +176,8 @@ def _quiet(tree: _structure.Tree) -> _structure.Tree:
         for pattern, instead in _NOISE:
             tree = pattern.sub(instead, tree)
         return tree
-    kept = {key: _quiet(value) for key, value in tree.items() if key not in _NOISY_KEYS}
-    return {key: value for key, value in kept.items() if value}
+    kept: _structure.Tree = {}
+    for key, value in tree.items():
+        if key not in _NOISY_KEYS and (quiet := _quiet(value)):
+            kept[key] = quiet
+    return kept

@@ -171,11 +171,8 @@ def version_in_stage(
     The second where its own is registered there with other settings, which a version cannot change. One
     list of launch plans, for nothing else of an entity depends on settings.
     """
-    wanted = {
-        one.name: one.message.spec
-        for one in rewrite(entities, placement, settings)
-        if one.kind is Kind.LAUNCH_PLAN
-    }
+    plans = [one for one in entities if one.kind is Kind.LAUNCH_PLAN]
+    wanted = {one.name: one.message.spec for one in rewrite(plans, placement, settings)}
     request = ResourceListRequest(
         id=NamedEntityIdentifier(project=placement.project, domain=placement.domain),
         filters=f"eq(version,{placement.version})",

@@ -11,7 +11,9 @@ from flytekit import Resources, current_context, task
 
 from tasks._enrolment import Enrolment
 from tasks._errors import RegistrationRefused
+from tasks._flyte import Flyte
 from tasks._git_credentials import GIT_SECRETS
+from tasks._home import Home
 from tasks._registered import fetch_registered
 from tasks._rewrite import rewrite
 from tasks._stage_flyte import STAGE_SECRETS
@@ -21,6 +23,8 @@ from tasks.diff import EntityDiff, compare_with_stage
 from tasks.entry_gates import ENTRY_GATES, judge_all
 from tasks.gate_regression import judge_regression
 from tasks.gates import Asked, GateState, GateVerdict
+from tasks.manifest import Manifest
+from tasks.policy import Stage
 from tasks.preview_order import stage_settings
 from tasks.promotion import Entered, entering, placement_of, verdict_of, version_in_stage, wanted_set
 from tasks.registration import BUNDLE_NAME, register_all
@@ -71,7 +75,7 @@ class Registering:
     same: SameBytes
 
 
-def register_release(asked: Asked) -> Registering:
+def register_release(home: Home, manifest: Manifest, stage: Stage, flyte: Flyte) -> Registering:
     """Copy the bundle under the stage's own prefix, register every entity, and compare what is there.
 
     Safe to repeat. Nothing is activated.
@@ -80,10 +84,9 @@ def register_release(asked: Asked) -> Registering:
         ManifestChanged: bundle or package are not those of the manifest.
         RegistrationRefused, DifferentStructure, StageMissing: see `register_all`.
     """
-    stage, manifest, flyte = asked.stage, asked.manifest, asked.flyte
-    entities = read_entities(asked.home, manifest)
+    entities = read_entities(home, manifest)
     with tempfile.TemporaryDirectory() as folder:
-        bundle = read_bundle(asked.home, manifest, Path(folder))
+        bundle = read_bundle(home, manifest, Path(folder))
         root = sum_file(bundle).sha256
         uri = upload(flyte, bundle, project=stage.project, domain=stage.domain, root=root, name=BUNDLE_NAME)
     settings = stage_settings(stage)
@@ -126,7 +129,7 @@ def smoke_gate(report: SmokeReport) -> GateVerdict:
 def prove_release(asked: Asked, attempt: int) -> Proved:
     """Register a release in its stage and judge what its smoke tests say. What Flyte refuses is a verdict."""
     try:
-        done = register_release(asked)
+        done = register_release(asked.home, asked.manifest, asked.stage, asked.flyte)
     except RegistrationRefused as error:
         findings = [
             Finding(where=name, problem=reason[:1000], remedy="Change what Flyte names in it.")
