@@ -176,7 +176,7 @@ def _quiet(tree: _structure.Tree) -> _structure.Tree:
         for pattern, instead in _NOISE:
             tree = pattern.sub(instead, tree)
         return tree
-    kept: _structure.Tree = {}
+    kept: dict[str, _structure.Tree] = {}
     for key, value in tree.items():
         if key not in _NOISY_KEYS and (quiet := _quiet(value)):
             kept[key] = quiet
