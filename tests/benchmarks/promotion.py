@@ -45,7 +45,7 @@ from tasks.releases import read_bundle, read_entities
 from tasks.same_bytes import compare, content_digests
 from tests import running
 from tests.benchmarks.register import generate
-from tests.integration.packaged import activate, flyte_of, make_project
+from tests.integration.packaged import activate, flyte_of, make_project, register
 
 STAGE = Stage(
     name="staging", project="bench", domain="staging", labels={"team": "bench"}, activate=["flows.many.w0"]
@@ -101,10 +101,15 @@ def release() -> Iterator[Release]:
                 manifest=_manifest(entities, project.bundle, uris),
                 scratch=scratch,
             )
-            register_all(made.placed("before"), flyte)
-            for plan in STAGE.activate:
-                activate(flyte, STAGE, plan, "before")
+            prepare(made, STAGE)
             yield made
+
+
+def prepare(made: Release, stage: Stage) -> None:
+    """Have a stage run an older version of every entity."""
+    register(made.flyte, made.entities, stage, "before")
+    for plan in stage.activate:
+        activate(made.flyte, stage, plan, "before")
 
 
 def promote(made: Release, version: str) -> float:
