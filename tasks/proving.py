@@ -94,7 +94,8 @@ def register_release(home: Home, manifest: Manifest, stage: Stage, flyte: Flyte)
         version = version_in_stage(flyte, entities, own, settings)
         here = stage.model_copy(update={"endpoint": ""})
         diff = pool.submit(compare_with_stage, entities, flyte, here, version=version)
-        packaged = pool.submit(content_digests, entities)
+        known: dict[bytes, str] = {}
+        packaged = pool.submit(content_digests, entities, known)
         sent = rewrite(entities, replace(own, version=version), settings)
         counts = register_all(sent, flyte)
         there = fetch_registered(flyte, stage.project, stage.domain, version)
@@ -104,7 +105,7 @@ def register_release(home: Home, manifest: Manifest, stage: Stage, flyte: Flyte)
             created=len(counts.created),
             existing=len(counts.existing),
             diff=diff.result(),
-            same=compare(packaged.result(), content_digests(there)),
+            same=compare(packaged.result(), content_digests(there, known)),
         )
 
 
