@@ -73,16 +73,19 @@ def sentences(found: Sequence[Difference], *, most: int) -> list[str]:
 
 def _tree(value: object, within: str = "") -> Tree:
     """Return the tree of a JSON value; `within` is the id of the branch that it is the inside of."""
-    if isinstance(value, Mapping):
-        if {"resource_type", "name"} <= value.keys() <= _IDENTIFIER:
+    if isinstance(value, dict):
+        if len(value) <= len(_IDENTIFIER) and {"resource_type", "name"} <= value.keys() <= _IDENTIFIER:
             return _identifier(value)
         inside = f"{value['id']}-" if "branch_node" in value and "id" in value else within
-        entries = {str(key): _tree(item, inside) for key, item in value.items() if key != "upstream_node_ids"}
+        entries: dict[str, Tree] = {}
+        for key, item in value.items():
+            if key != "upstream_node_ids" and (below := _tree(item, inside)):
+                entries[key] = below
         if within and isinstance(value.get("id"), str) and _NODES & value.keys():
             entries["id"] = str(value["id"]).removeprefix(within)
         if entries.get("node_id") == "start-node":
             del entries["node_id"]
-        return {key: item for key, item in entries.items() if item}
+        return entries
     if isinstance(value, list):
         return _list(value, within)
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -95,10 +98,10 @@ def _identifier(value: Mapping[str, object]) -> str:
 
 
 def _list(items: Sequence[object], within: str) -> Tree:
-    if not any(isinstance(item, (Mapping, list)) for item in items):
+    if not any(isinstance(item, (dict, list)) for item in items):
         return " ".join(map(str, items))
     for name in ("id", "var", "key", "name"):
-        keys = [str(item[name]) for item in items if isinstance(item, Mapping) and name in item]
+        keys = [str(item[name]) for item in items if isinstance(item, dict) and name in item]
         if len(keys) == len(items) == len(set(keys)):
             named = zip(keys, items, strict=True)
             return {f"[{key}]": _tree(item, within) for key, item in named if key not in _COMPILERS}

@@ -7,11 +7,12 @@ import re
 from collections.abc import Sequence
 
 from flyteidl.admin.launch_plan_pb2 import LaunchPlan
+from flyteidl.admin.task_pb2 import TaskSpec
 from pydantic import Field
 
 from tasks import _interfaces, _structure
 from tasks._baseline import Baseline, fetch_baseline
-from tasks._entities import Entity, Kind
+from tasks._entities import Entity, Kind, Message
 from tasks._errors import FlyteInvalid, FlyteNotFound
 from tasks._flyte import Flyte
 from tasks._rewrite import Placement, identifiers, rewrite
@@ -129,7 +130,11 @@ def _change(kind: Kind, name: str, before: Entities, after: Entities, most: int)
     if new is None:
         gone = [] if kind is Kind.TASK else [f"the {kind.value} is gone"]
         return [EntityChange(kind=kind, name=name, change=Change.REMOVED, against=version, breaking=gone)]
-    found = list(_structure.differences(_quiet_tree(old), _quiet_tree(new)))
+    was, becomes = _quiet_message(old), _quiet_message(new)
+    if was == becomes and kind is not Kind.WORKFLOW:
+        # No need of trees; a workflow's interface depends on its launch plan, too.
+        return []
+    found = list(_structure.differences(_quiet_tree(was), _quiet_tree(becomes)))
     faced = _interfaces.compare(_interface(old, before), _interface(new, after))
     if not found and not faced.breaking and not faced.harmless:
         return []
@@ -156,19 +161,26 @@ def _interface(entity: Entity, among: Entities) -> _interfaces.Interface:
     return _interfaces.of_typed(entity.message.template.interface, optional=optional)
 
 
-def _quiet_tree(entity: Entity) -> _structure.Tree:
-    """Return an entity's tree without what differs between any two versions: identity, code, flytekit."""
+def _quiet_message(entity: Entity) -> Message:
+    """Return an entity's message without what differs between any two versions: identity, code, flytekit.
+
+    What a container runs is one text in it.
+    """
     message = type(entity.message)()
     message.CopyFrom(entity.message)
     own = (entity.id.project, entity.id.domain, entity.id.version)
     for identifier in identifiers(message):
         if (identifier.project, identifier.domain, identifier.version) == own:
             identifier.project = identifier.domain = identifier.version = ""
-    if isinstance(message, LaunchPlan):
-        return _quiet(_structure.tree(message.spec))
-    if entity.kind is Kind.TASK:
+    if isinstance(message, TaskSpec):
         message.template.metadata.runtime.version = ""
-    return _quiet(_structure.tree(message.template))
+        if args := message.template.container.args:
+            args[:] = [str(_quiet(" ".join(args)))]
+    return message
+
+
+def _quiet_tree(message: Message) -> _structure.Tree:
+    return _quiet(_structure.tree(message.spec if isinstance(message, LaunchPlan) else message.template))
 
 
 def _quiet(tree: _structure.Tree) -> _structure.Tree:
@@ -176,5 +188,8 @@ def _quiet(tree: _structure.Tree) -> _structure.Tree:
         for pattern, instead in _NOISE:
             tree = pattern.sub(instead, tree)
         return tree
-    kept = {key: _quiet(value) for key, value in tree.items() if key not in _NOISY_KEYS}
-    return {key: value for key, value in kept.items() if value}
+    kept: dict[str, _structure.Tree] = {}
+    for key, value in tree.items():
+        if key not in _NOISY_KEYS and (quiet := _quiet(value)):
+            kept[key] = quiet
+    return kept

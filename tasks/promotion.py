@@ -172,11 +172,8 @@ def version_in_stage(
     list of launch plans, for nothing else of an entity depends on settings. What else of them is otherwise
     there is left to their registration, which refuses it.
     """
-    wanted = {
-        one.name: settings_of(one.message.spec)
-        for one in rewrite(entities, placement, settings)
-        if one.kind is Kind.LAUNCH_PLAN
-    }
+    plans = [one for one in entities if one.kind is Kind.LAUNCH_PLAN]
+    wanted = {one.name: settings_of(one.message.spec) for one in rewrite(plans, placement, settings)}
     request = ResourceListRequest(
         id=NamedEntityIdentifier(project=placement.project, domain=placement.domain),
         filters=f"eq(version,{placement.version})",

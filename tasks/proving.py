@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flytekit import Resources, current_context, task
 
 from tasks._enrolment import Enrolment
 from tasks._errors import RegistrationRefused
+from tasks._flyte import Flyte
 from tasks._git_credentials import GIT_SECRETS
+from tasks._home import Home
 from tasks._registered import fetch_registered
 from tasks._rewrite import rewrite
 from tasks._stage_flyte import STAGE_SECRETS
@@ -21,6 +24,8 @@ from tasks.diff import EntityDiff, compare_with_stage
 from tasks.entry_gates import ENTRY_GATES, judge_all
 from tasks.gate_regression import judge_regression
 from tasks.gates import Asked, GateState, GateVerdict
+from tasks.manifest import Manifest
+from tasks.policy import Stage
 from tasks.preview_order import stage_settings
 from tasks.promotion import Entered, entering, placement_of, verdict_of, version_in_stage, wanted_set
 from tasks.registration import BUNDLE_NAME, register_all
@@ -30,6 +35,7 @@ from tasks.smoke import TARGET_LABEL, SmokeReport, run_smoke
 from tasks.smoke_case import SmokePlace
 
 STAGE_LABEL = "taxiway-stage"
+_AT_ONCE = 2
 
 
 class Proved(Record):
@@ -71,36 +77,43 @@ class Registering:
     same: SameBytes
 
 
-def register_release(asked: Asked) -> Registering:
+def register_release(home: Home, manifest: Manifest, stage: Stage, flyte: Flyte) -> Registering:
     """Copy the bundle under the stage's own prefix, register every entity, and compare what is there.
 
-    Safe to repeat. Nothing is activated.
+    Safe to repeat. Nothing is activated. What the stage runs is read and compared while Flyte registers.
 
     Raises:
         ManifestChanged: bundle or package are not those of the manifest.
         RegistrationRefused, DifferentStructure, StageMissing: see `register_all`.
     """
-    stage, manifest, flyte = asked.stage, asked.manifest, asked.flyte
-    entities = read_entities(asked.home, manifest)
-    with tempfile.TemporaryDirectory() as folder:
-        bundle = read_bundle(asked.home, manifest, Path(folder))
-        root = sum_file(bundle).sha256
-        uri = upload(flyte, bundle, project=stage.project, domain=stage.domain, root=root, name=BUNDLE_NAME)
-    settings = stage_settings(stage)
-    own = placement_of(stage, manifest, version=manifest.version, bundle_uri=uri)
-    version = version_in_stage(flyte, entities, own, settings)
-    diff = compare_with_stage(entities, flyte, stage.model_copy(update={"endpoint": ""}), version=version)
-    placement = placement_of(stage, manifest, version=version, bundle_uri=uri)
-    counts = register_all(rewrite(entities, placement, settings), flyte)
-    there = fetch_registered(flyte, stage.project, stage.domain, version)
-    return Registering(
-        version=version,
-        bundle_uri=uri,
-        created=len(counts.created),
-        existing=len(counts.existing),
-        diff=diff,
-        same=compare(content_digests(entities), content_digests(there)),
-    )
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool, tempfile.TemporaryDirectory() as folder:
+        uri = pool.submit(_copy_bundle, home, manifest, stage, flyte, Path(folder))
+        entities = read_entities(home, manifest)
+        settings = stage_settings(stage)
+        own = placement_of(stage, manifest, version=manifest.version, bundle_uri=uri.result())
+        version = version_in_stage(flyte, entities, own, settings)
+        here = stage.model_copy(update={"endpoint": ""})
+        diff = pool.submit(compare_with_stage, entities, flyte, here, version=version)
+        known: dict[bytes, str] = {}
+        packaged = pool.submit(content_digests, entities, known)
+        sent = rewrite(entities, replace(own, version=version), settings)
+        counts = register_all(sent, flyte)
+        there = fetch_registered(flyte, stage.project, stage.domain, version)
+        return Registering(
+            version=version,
+            bundle_uri=uri.result(),
+            created=len(counts.created),
+            existing=len(counts.existing),
+            diff=diff.result(),
+            same=compare(packaged.result(), content_digests(there, known)),
+        )
+
+
+def _copy_bundle(home: Home, manifest: Manifest, stage: Stage, flyte: Flyte, scratch: Path) -> str:
+    """Copy a release's code bundle under the stage's own prefix, and return where it is then."""
+    bundle = read_bundle(home, manifest, scratch)
+    root = sum_file(bundle).sha256
+    return upload(flyte, bundle, project=stage.project, domain=stage.domain, root=root, name=BUNDLE_NAME)
 
 
 def smoke_place(asked: Asked, *, version: str, attempt: int, round_: str) -> SmokePlace:
@@ -126,7 +139,7 @@ def smoke_gate(report: SmokeReport) -> GateVerdict:
 def prove_release(asked: Asked, attempt: int) -> Proved:
     """Register a release in its stage and judge what its smoke tests say. What Flyte refuses is a verdict."""
     try:
-        done = register_release(asked)
+        done = register_release(asked.home, asked.manifest, asked.stage, asked.flyte)
     except RegistrationRefused as error:
         findings = [
             Finding(where=name, problem=reason[:1000], remedy="Change what Flyte names in it.")

@@ -15,7 +15,7 @@ from flyteidl.admin.launch_plan_pb2 import LaunchPlan
 from flyteidl.admin.task_pb2 import TaskSpec
 
 from tasks import _structure
-from tasks._entities import Entity
+from tasks._entities import Entity, Message
 from tasks._rewrite import LaunchSettings, Placement, identifiers, rewrite, without_settings
 from tasks._types import Record
 
@@ -60,14 +60,22 @@ class SameBytes(Record):
         return "; ".join(parts)
 
 
-def content_digests(entities: Iterable[Entity]) -> dict[str, str]:
+def content_digests(entities: Iterable[Entity], known: dict[bytes, str] | None = None) -> dict[str, str]:
     """Return `sha256:...` of the content of each entity, by kind and name.
 
     Left out are identity, also in references to entities of the same placement, the location of the code
     bundle, the folder that it is unpacked in, and all that a stage can set on a launch plan. The digest of
     an entity of a package is that of the same entity once it is registered, in whatever stage.
+
+    `known` keeps the digests that were made, by the very bytes they were made of, for the next call.
     """
-    return {str(entity): _digest(entity) for entity in entities}
+    known = {} if known is None else known
+    digests = {}
+    for entity in entities:
+        message = _bare_message(entity)
+        content = entity.kind.value.encode() + b"\0" + message.SerializeToString(deterministic=True)
+        digests[str(entity)] = known[content] = known.get(content) or _digest(message)
+    return digests
 
 
 def compare(package: Mapping[str, str], there: Mapping[str, str]) -> SameBytes:
@@ -96,13 +104,18 @@ def strangers(entities: Sequence[Entity], *, project: str, domain: str) -> list[
     ]
 
 
-def _digest(entity: Entity) -> str:
-    content = json.dumps(bare(entity), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def _digest(message: Message) -> str:
+    content = json.dumps(_tree(message), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return "sha256:" + hashlib.sha256(content.encode()).hexdigest()
 
 
 def bare(entity: Entity) -> _structure.Tree:
     """Return an entity's content as `content_digests` takes it."""
+    return _tree(_bare_message(entity))
+
+
+def _bare_message(entity: Entity) -> Message:
+    """Return a copy of an entity's message without its place; what a container runs is one text in it."""
     [placed] = rewrite([entity], _NOWHERE, LaunchSettings())
     message, own = placed.message, entity.id
     for identifier in identifiers(message):
@@ -110,7 +123,15 @@ def bare(entity: Entity) -> _structure.Tree:
         if place in (("-", "-", "-"), (own.project, own.domain, own.version)):
             identifier.project = identifier.domain = identifier.version = ""
     if isinstance(message, LaunchPlan):
-        return _structure.tree(without_settings(message.spec))
+        return LaunchPlan(spec=without_settings(message.spec))
+    if isinstance(message, TaskSpec) and (args := message.template.container.args):
+        args[:] = [str(_placeless(" ".join(args)))]
+    return message
+
+
+def _tree(message: Message) -> _structure.Tree:
+    if isinstance(message, LaunchPlan):
+        return _structure.tree(message.spec)
     if isinstance(message, TaskSpec):
         return _placeless(_structure.tree(message.template))
     inner = {f"[{one.id.name}]": _structure.tree(one) for one in message.sub_workflows}

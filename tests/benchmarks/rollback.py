@@ -4,7 +4,9 @@ The bare calls are one UpdateLaunchPlan for each launch plan, one after the othe
 task's start is what an activation that finds everything done takes, but for its own work. The goal is that
 a rollback takes at most 3 times the bare calls plus one such start.
 
-Figures: `ratio` is the rollback's time, less one task's start, as a multiple of the bare calls'.
+Figures: `ratio` is the rollback's time, less one task's start, as a multiple of the bare calls' (goal: at
+most 3); `rollback_s`, `bare_calls_s` and `task_start_s` are what it is made of, and `activating_s` is that
+part of a rollback in which launch plans are changed.
 """
 
 from __future__ import annotations

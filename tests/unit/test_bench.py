@@ -14,6 +14,13 @@ def test_the_benchmarks_of_this_checkout_are_known() -> None:
     assert not [name for name in bench.names() if name.startswith("_")]
 
 
+def test_help_lists_every_benchmark_with_what_it_measures() -> None:
+    shown = " ".join(CliRunner().invoke(bench.command, ["--help"]).output.split())
+    for name, subject in bench.subjects().items():
+        assert subject.endswith(".")
+        assert f"{name} {subject}" in shown
+
+
 def test_an_unknown_benchmark_names_the_known_ones() -> None:
     with pytest.raises(BadUsage, match="register"):
         bench.load("nothing")
