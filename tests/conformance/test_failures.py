@@ -28,7 +28,7 @@ PLANS += [f"more.{name}" for name in ("own_code", "process_killed", "handler_fai
 
 @pytest.fixture(scope="module", autouse=True)
 def all_at_once(registered: Flyte, runs: Runs) -> None:
-    runs("more.deck", seconds=8)
+    runs("more.deck", seconds=20)
     runs("failures.times_out")
     for plan in PLANS:
         runs(plan)
@@ -45,7 +45,7 @@ def count(flyte: Flyte, id_: WorkflowExecutionIdentifier, node: str = "n0") -> i
 
 
 def test_a_deck_can_be_read_while_its_task_runs_and_after_it_failed(registered: Flyte, runs: Runs) -> None:
-    id_ = runs("more.deck", seconds=8)
+    id_ = runs("more.deck", seconds=20)
 
     def link() -> CreateDownloadLinkResponse | None:
         nodes = registered.nodes(id_)

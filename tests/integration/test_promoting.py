@@ -25,7 +25,7 @@ from tasks.gates import Asked, GateState
 from tasks.make_release import store
 from tasks.manifest import Manifest, StoredFile
 from tasks.policy import Stage
-from tasks.proving import register_release
+from tasks.proving import Registering, register_release
 from tasks.releases import read_manifest
 from tasks.rivals import make_way
 from tests.integration.packaged import flyte_of, make_project
@@ -35,6 +35,10 @@ from tests.unit.entities import a_plan, a_task, a_workflow
 
 REPOSITORY = "https://git.example.com/risk/fraud"
 REFERENCE = "registry.example.com/fraud@sha256:" + "00" * 32
+
+
+def registered(asked: Asked) -> Registering:
+    return register_release(asked.home, asked.manifest, asked.stage, asked.flyte)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,24 +132,24 @@ def bench(flyte: Flyte, request: pytest.FixtureRequest, tmp_path: Path) -> Bench
 
 
 def test_a_release_is_registered_once_and_compared(bench: Bench) -> None:
-    done = register_release(bench.asked())
+    done = registered(bench.asked())
     assert (done.version, done.created, done.existing) == (bench.manifest.version, 3, 0)
     assert str(done.same) == "same bytes: 3 of 3"
     assert f"/{bench.project}/staging/" in done.bundle_uri, "the code lies under the stage's own prefix"
     assert file_of(done.bundle_uri).read_bytes() == file_of(bench.manifest.bundle.uri).read_bytes()
-    again = register_release(bench.asked())
+    again = registered(bench.asked())
     assert (again.version, again.created, again.existing) == (done.version, 0, 3)
     assert [plan.closure.state for plan in bench.plans()] == [0], "nothing is activated"
 
 
 def test_other_settings_are_another_version_of_the_same_bytes(bench: Bench) -> None:
-    first = register_release(bench.asked(labels={"team": "risk"}))
-    second = register_release(bench.asked(labels={"team": "fraud"}))
+    first = registered(bench.asked(labels={"team": "risk"}))
+    second = registered(bench.asked(labels={"team": "fraud"}))
     assert second.version.startswith(f"{bench.manifest.version}-")
     assert second.same.passed and second.same.total == 3
     teams = {plan.id.version: plan.spec.labels.values["team"] for plan in bench.plans()}
     assert teams == {first.version: "risk", second.version: "fraud"}
-    back = register_release(bench.asked(labels={"team": "risk"}))
+    back = registered(bench.asked(labels={"team": "risk"}))
     assert (back.version, back.created) == (first.version, 0)
 
 
@@ -154,13 +158,13 @@ def test_nothing_is_registered_of_what_was_tampered_with(bench: Bench, part: str
     uri = getattr(bench.manifest, part).uri
     file_of(uri).write_bytes(b"something else")
     with pytest.raises(ManifestChanged, match=uri.rpartition("/")[2]):
-        register_release(bench.asked())
+        registered(bench.asked())
     assert bench.plans() == []
 
 
 def test_a_stage_whose_project_does_not_exist(bench: Bench) -> None:
     with pytest.raises(StageMissing, match="no-such-project"):
-        register_release(bench.asked(project="no-such-project"))
+        registered(bench.asked(project="no-such-project"))
 
 
 def test_a_manifest_is_made_once_whoever_comes_later(bench: Bench) -> None:

@@ -136,8 +136,8 @@ def test_what_breaks_off_ends_with_2_and_its_error(ci_image: CiImage, enrolled: 
 
 
 def test_a_target_that_is_not_enrolled_is_a_fault(ci_image: CiImage, enrolled: Sandbox) -> None:
-    done = ci_image.job("preview", "fraud", PASSES, "--endpoint", enrolled.http, expect=[2])
-    assert "no ACTIVE launch plan taxiway.preview.fraud in taxiway/production" in done.stderr
+    done = ci_image.job("preview", "nobody", PASSES, "--endpoint", enrolled.http, expect=[2])
+    assert "no ACTIVE launch plan taxiway.preview.nobody in taxiway/production" in done.stderr
 
 
 def test_an_execution_that_takes_too_long_goes_on(

@@ -139,7 +139,7 @@ def test_nothing_is_registered_of_a_release_that_was_changed(
     found = promotions.asked(ledger)
     asked = type(found)(**{**vars(found), "manifest": manifest})
     with pytest.raises(ManifestChanged):
-        register_release(asked)
+        register_release(asked.home, asked.manifest, asked.stage, asked.flyte)
     assert ledger.calls == []
 
 

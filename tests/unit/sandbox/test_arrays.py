@@ -130,11 +130,6 @@ def only(index: int, step: typing.Callable[[Call], Exit]) -> typing.Callable[[Ca
     return lambda call: step(call) if call.index == index else ECHO[0](call)
 
 
-def linger(call: Call) -> object:
-    call.stopped.wait(0.05)
-    return call.item("x")
-
-
 def test_one_node_runs_an_item_for_each_element(make: Make) -> None:
     rig = make(one=ECHO)
     execution = rig.run(maps, xs=[5, 6, 7])
@@ -171,9 +166,19 @@ def test_an_item_is_told_which_one_it_is_and_reads_all_inputs(make: Make) -> Non
 
 
 def test_no_more_items_run_at_once_than_the_node_or_the_machine_allows(make: Make) -> None:
-    rig = make(one=[succeed(o0=linger)])
+    def after(count: int) -> Callable[[Call], object]:
+        """Have an item end once so many have begun."""
+
+        def item(call: Call) -> object:
+            rig.until(lambda: len(rig.runtime.ran) >= count)
+            return call.item("x")
+
+        return item
+
+    rig = make(one=[succeed(o0=after(2))])
     rig.run(narrow, xs=list(range(6)))
     assert rig.runtime.most_at_once == 2
+    rig = make(one=[succeed(o0=after(AT_ONCE))])
     execution = rig.run(maps, xs=list(range(AT_ONCE + 5)))
     assert rig.runtime.most_at_once == AT_ONCE
     assert rig.outputs(execution) == {"o0": list(range(AT_ONCE + 5))}
