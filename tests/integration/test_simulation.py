@@ -224,11 +224,16 @@ def test_another_flyte_that_does_not_answer_is_a_finding_and_our_own_is_a_fault(
     def no_state(stage: Stage, flyte: Flyte) -> StageState:
         return StageState(stage=stage, active={})
 
+    def version(stage: Stage) -> str:
+        with open_flyte(stage) as there:
+            there.call("GetVersion", GetVersionRequest())
+        return "v1"
+
     def once(stages: list[Stage]) -> Simulation:
         return simulate(
             stages,
             package,
-            version=lambda stage: "v1",
+            version=version,
             open_flyte=open_flyte,
             state=no_state,
             gates=lambda stage, flyte, state: [],

@@ -7,7 +7,7 @@ import pytest
 from tasks import proving
 from tasks._errors import RegistrationRefused
 from tasks._types import Status, Verdict
-from tasks.gates import Asked, GateState
+from tasks.gates import GateState
 from tasks.proving import Registering, prove_release, smoke_gate, smoke_place
 from tests.unit.promotions import SHA, asked
 from tests.unit.samples import FAILED, PASSED, UNTESTED, smoke
@@ -35,7 +35,7 @@ def test_tests_run_in_the_stage_at_the_version_registered_there() -> None:
 
 
 def test_what_flyte_refuses_is_a_verdict_that_activates_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(asked: Asked) -> Registering:
+    def refuse(*asked: object) -> Registering:
         refusals = {"task fraud.tasks.fit": "Requested CPU limit [8] is greater than current limit"}
         raise RegistrationRefused("1 entity is refused.", remedy="See each.", refusals=refusals)
 

@@ -4,6 +4,7 @@
 
 import functools
 import typing
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
