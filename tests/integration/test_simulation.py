@@ -16,6 +16,7 @@ from flyteidl.admin.project_domain_attributes_pb2 import (
     ProjectDomainAttributesUpdateRequest,
 )
 from flyteidl.admin.project_pb2 import Project
+from flyteidl.admin.version_pb2 import GetVersionRequest
 from flyteidl.core.tasks_pb2 import Resources
 from flytekit.configuration import Config, PlatformConfig
 
