@@ -74,7 +74,6 @@ def test_taxiway_releases_itself_and_what_is_enrolled_then_runs_the_new_version(
     enrol = ("enroll", target.url, "--name", "fraud", "--create-projects")
     fresh.taxiway(*enrol, *FRAUD_LIMITS, *FRAUD_IMAGE)
     assert active(fresh, "taxiway.preview.fraud").spec.workflow_id.version == sha
-    assert fresh.preview("fraud", target.main, "--pull-request", "1")["passed"]
 
 
 def active(sandbox: Sandbox, name: str, *, domain: str = "production") -> LaunchPlan:

@@ -60,7 +60,10 @@ def launched(registered: Flyte, runs: Runs) -> dict[str, WorkflowExecutionIdenti
     return successes | {plan: launch(plan, {}) for plan in FAILURES}
 
 
-@pytest.mark.parametrize("plan", SUCCESSES)
+@pytest.mark.parametrize(
+    "plan",
+    [pytest.param(plan, marks=[pytest.mark.other_image] * (plan == "dynamics.main")) for plan in SUCCESSES],
+)
 def test_it_succeeds_with_the_recorded_outputs(
     registered: Flyte, launched: dict[str, WorkflowExecutionIdentifier], plan: str
 ) -> None:

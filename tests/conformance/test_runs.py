@@ -78,6 +78,7 @@ def _child_name(joined: str) -> str:
     return "f" + "".join(alphabet[int(bits[i : i + 5], 2)] for i in range(0, 65, 5))
 
 
+@pytest.mark.other_image
 def test_dynamics_nest_and_place_a_node_in_another_image(registered: Flyte, runs: Runs) -> None:
     id_ = runs("dynamics.main", image=registered.other_image)
     succeeded(registered, id_)
