@@ -37,7 +37,7 @@ class Sandbox:
         return program("taxiway", *words, env=self.environ, expect=expect, timeout_s=timeout_s)
 
     def install(self) -> None:
-        """Install Taxiway as on Kubernetes: its tasks run from the image, without a bundle of their code."""
+        """Install Taxiway as on Kubernetes: its tasks run from the image, and fetch no bundle of their code."""
         self.taxiway("install", "--image", self.default_image)
 
     def pyflyte(self, *words: str | Path, cwd: Path, expect: Sequence[int] = (0,)) -> Done:
