@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import count
 
-from flyteidl.core.execution_pb2 import WorkflowExecution
-
 from scripts.enrolments import Enrolled
-from tasks._executions import ENDED
+from tasks._executions import ENDED, phase_of
 from tasks._flyte import Flyte
 from tasks._home import Home
 from tasks._launch import Launched, launch
@@ -76,6 +74,6 @@ def next_attempt(home: Home, enrolled: Enrolled, *, sha: str, stage: str) -> int
     for attempt in count(1):
         name = promotion_name(home.target, enrolled.enrolment.repository, sha, stage, attempt)
         execution = there.get(name)
-        if execution is None or WorkflowExecution.Phase.Name(execution.closure.phase) not in ENDED:
+        if execution is None or phase_of(execution) not in ENDED:
             return attempt
     raise AssertionError("count() never ends")

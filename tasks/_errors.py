@@ -268,12 +268,6 @@ class ManifestChanged(Terminal):
     error_code = "TAXI:ManifestChanged"
 
 
-class ManifestRaced(Recoverable):
-    """Another execution made this release's manifest at the same time; the next try finds that one."""
-
-    error_code = "TAXI:ManifestRaced"
-
-
 class NotReleased(Terminal):
     """There is no release of this revision."""
 

@@ -66,6 +66,11 @@ class Progress:
         return self.phase in ENDED
 
 
+def phase_of(execution: Execution) -> str:
+    """Return the name of an execution's phase."""
+    return str(WorkflowPhase.Phase.Name(execution.closure.phase))
+
+
 def get_execution(flyte: Flyte, identifier: WorkflowExecutionIdentifier) -> Execution:
     """Return an execution as Flyte has it.
 
@@ -81,7 +86,7 @@ def progress(flyte: Flyte, identifier: WorkflowExecutionIdentifier, *, now: floa
     execution = get_execution(flyte, identifier)
     return Progress(
         id=identifier,
-        phase=WorkflowPhase.Phase.Name(execution.closure.phase),
+        phase=phase_of(execution),
         steps=steps(flyte, identifier, now=now),
         error_code=execution.closure.error.code,
         error_message=execution.closure.error.message,

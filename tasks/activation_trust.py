@@ -16,11 +16,10 @@ from pydantic import BaseModel, ConfigDict
 
 from tasks._enrolment import Enrolment
 from tasks._errors import ActivationRefused, FlyteNotFound, GenerationTaken
-from tasks._executions import steps
+from tasks._executions import phase_of, steps
 from tasks._home import Home
 from tasks._names import generation_name, plan_name
 from tasks._typed import Unreadable, value_of
-from tasks.generations import phase_of
 from tasks.limits import permits
 from tasks.stage_state import (
     GENERATION_FLOWS,

@@ -16,7 +16,7 @@ from flytekit import Resources, current_context, task
 from flytekit.configuration import Config
 
 from tasks._enrolment import Enrolment
-from tasks._executions import ENDED
+from tasks._executions import ENDED, phase_of
 from tasks._flyte import Flyte, connect
 from tasks._git_credentials import GIT_SECRETS, read_credentials
 from tasks._home import Home
@@ -100,7 +100,7 @@ def launch_promotion(
 def outcome_of(home: Home, stage: str, execution: Execution) -> StageOutcome:
     """Read how a promotion ended; its report is an output, which one that failed does not have."""
     name = execution.id.name
-    phase = WorkflowExecution.Phase.Name(execution.closure.phase)
+    phase = phase_of(execution)
     try:
         report = value_of(home.data(name).full_outputs, "o0", PromotionReport)
     except Unreadable:

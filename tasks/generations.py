@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flyteidl.admin.execution_pb2 import Execution
 from flyteidl.admin.launch_plan_pb2 import LaunchPlan
-from flyteidl.core.execution_pb2 import WorkflowExecution
 
 from tasks._errors import ActivationBroken, GenerationTaken, OtherInputs
-from tasks._executions import ENDED
+from tasks._executions import ENDED, phase_of
 from tasks._home import Home
 from tasks._launch import Launched, launch
 from tasks._names import generation_name
@@ -82,11 +80,6 @@ def follow_activation(home: Home, name: str, *, timeout_s: float = 1800) -> Acti
             remedy="The next promotion or rollback of the stage goes on from there.",
         )
     return value_of(home.data(name).full_outputs, OUTPUT, Activated)
-
-
-def phase_of(execution: Execution) -> str:
-    """Return the name of an execution's phase."""
-    return str(WorkflowExecution.Phase.Name(execution.closure.phase))
 
 
 def _taken(activation: Activation, how: str) -> GenerationTaken:

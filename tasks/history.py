@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 
 from flyteidl.admin.execution_pb2 import Execution, WorkflowExecutionGetDataResponse
-from flyteidl.core.execution_pb2 import WorkflowExecution
 from flyteidl.core.literals_pb2 import LiteralMap
 
 from tasks._enrolment import Enrolment
+from tasks._executions import phase_of
 from tasks._home import Home
 from tasks._names import stage_tag
 from tasks._typed import Unreadable, value_of
@@ -139,11 +139,6 @@ def stage_of(execution: Execution, target: str) -> str:
     noted = str(execution.spec.annotations.values.get("taxiway/stage", ""))
     prefix = stage_tag(target, "")
     return noted or next((tag[len(prefix) :] for tag in execution.spec.tags if tag.startswith(prefix)), "")
-
-
-def phase_of(execution: Execution) -> str:
-    """Return the name of an execution's phase."""
-    return str(WorkflowExecution.Phase.Name(execution.closure.phase))
 
 
 def moment_of(execution: Execution) -> str:

@@ -12,6 +12,7 @@ from flytekit.configuration import Config
 from tasks import _values as v
 from tasks._enrolment import Enrolment
 from tasks._errors import VerdictFailed
+from tasks._executions import phase_of
 from tasks._flyte import connect
 from tasks._git_credentials import GIT_SECRETS
 from tasks._home import Home
@@ -23,7 +24,6 @@ from tasks._typed import Unreadable, value_of
 from tasks._types import Record
 from tasks.carrying import Look, StageOutcome, looking, promote_and_wait
 from tasks.due import Due, Sight, due, later_night, night_of
-from tasks.generations import phase_of
 from tasks.going_back import left_behind
 from tasks.hold import find_hold
 from tasks.policy import Stage

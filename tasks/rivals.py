@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from flyteidl.admin.execution_pb2 import Execution, ExecutionTerminateRequest
 
 from tasks._errors import FlyteNotFound, FlyteRefused, WaitTimedOut
-from tasks._executions import ENDED
+from tasks._executions import ENDED, phase_of
 from tasks._home import Home
 from tasks._names import stage_tag
 from tasks._typed import Unreadable, value_of
 from tasks._wait import wait
 from tasks.gates import GateState, GateVerdict
-from tasks.generations import phase_of
 
 log = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from flytekit.configuration import Config
 
 from tasks._enrolment import Enrolment
 from tasks._errors import ActivationRefused, BadUsage, FlyteNotFound, NothingToRollBackTo
+from tasks._executions import phase_of
 from tasks._flyte import connect
 from tasks._home import Home
 from tasks._launch import Launched
@@ -16,7 +17,7 @@ from tasks._settings import read_settings
 from tasks._stage_flyte import STAGE_SECRETS, open_stage, read_stage_credentials
 from tasks.activation import carry_out
 from tasks.converge import Activated
-from tasks.generations import follow_activation, launch_generation, phase_of
+from tasks.generations import follow_activation, launch_generation
 from tasks.going_back import destination
 from tasks.stage_state import (
     Activation,

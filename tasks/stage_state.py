@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from flyteidl.admin.common_pb2 import Sort
 from flyteidl.admin.execution_pb2 import Execution
 from flyteidl.admin.launch_plan_pb2 import ActiveLaunchPlanListRequest
-from flyteidl.core.execution_pb2 import WorkflowExecution
 from pydantic import field_validator
 
 from tasks._errors import ActivationRefused
-from tasks._executions import ENDED
+from tasks._executions import ENDED, phase_of
 from tasks._flyte import Flyte
 from tasks._home import Home
 from tasks._names import generation_name, release_tag, stage_tag, target_tag
@@ -187,7 +186,7 @@ def generation_of(execution: Execution) -> Generation | None:
             sha=notes["taxiway/sha"],
             version=notes["taxiway/version"],
             manifest=notes["taxiway/manifest"],
-            phase=WorkflowExecution.Phase.Name(execution.closure.phase),
+            phase=phase_of(execution),
             at=execution.closure.created_at.ToMilliseconds() / 1000,
             principal=execution.spec.metadata.principal,
             asked_by=notes["taxiway/asked_by"],

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from flyteidl.admin.execution_pb2 import Execution
-from flyteidl.core.execution_pb2 import WorkflowExecution
 
 from tasks._errors import FlyteNotFound
-from tasks._executions import ENDED
+from tasks._executions import ENDED, phase_of
 from tasks._home import Home
 from tasks._literals import to_value
 from tasks._names import generation_name
@@ -54,7 +53,7 @@ def find_verified(home: Home, state: StageState) -> Verified | NotVerified:
         execution = home.execution(record.asked_by)
     except FlyteNotFound:
         return NotVerified(because=f"there is no execution {record.asked_by} any more", opens=again)
-    phase = str(WorkflowExecution.Phase.Name(execution.closure.phase))
+    phase = phase_of(execution)
     if phase not in ENDED:
         return NotVerified(
             because=f"promotion {record.asked_by} is {phase.lower()}", opens=f"the end of {record.asked_by}"

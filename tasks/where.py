@@ -12,7 +12,7 @@ from flyteidl.admin.execution_pb2 import Execution
 
 from tasks._enrolment import Enrolment
 from tasks._errors import TaxiwayError
-from tasks._executions import ENDED
+from tasks._executions import ENDED, phase_of
 from tasks._flyte import PAGE, Flyte
 from tasks._home import Home
 from tasks._names import generation_name, plan_name, stage_tag
@@ -27,7 +27,6 @@ from tasks.history import (
     moment_of,
     needs_data,
     outcome_of,
-    phase_of,
     report_of,
     stage_of,
     who,

@@ -7,12 +7,11 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from tasks._executions import ENDED
+from tasks._executions import ENDED, phase_of
 from tasks._launch import launch
 from tasks._typed import literals, value_of
 from tasks._wait import wait
 from tasks.due import night_of
-from tasks.generations import phase_of
 from tasks.nightly import NightlyReport
 from tests.integration.staged import Stage, stage
 from tests.running import Sandbox
