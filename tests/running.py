@@ -36,6 +36,10 @@ class Sandbox:
         """Run a `taxiway` command to its end."""
         return program("taxiway", *words, env=self.environ, expect=expect, timeout_s=timeout_s)
 
+    def install(self) -> None:
+        """Install Taxiway as on Kubernetes: its tasks run from the image, and fetch no bundle of their code."""
+        self.taxiway("install", "--image", self.default_image)
+
     def pyflyte(self, *words: str | Path, cwd: Path, expect: Sequence[int] = (0,)) -> Done:
         """Run a `pyflyte` command to its end, in the folder `cwd`."""
         return program("pyflyte", *words, env=self.environ, cwd=cwd, expect=expect)

@@ -32,6 +32,6 @@ def enrolled(sandbox: Sandbox, target: Target) -> str:
         "image=registry.example.com/risk/fraud",
     ]
     flags = [word for limit in limits for word in (f"--limit-{limit}".split("=", 1))]
-    sandbox.taxiway("install")
+    sandbox.install()
     sandbox.taxiway("enroll", target.url, "--name", "fraud", "--create-projects", *flags)
     return "fraud"

@@ -38,7 +38,7 @@ FRAUD_IMAGE = ("--limit-image", "registry.example.com/risk/fraud")
 def test_taxiway_previews_itself(sandbox: Sandbox, tmp_path: Path) -> None:
     repository, sha = snapshot(tmp_path / "taxiway")
     (tmp_path / "enrolment.toml").write_text(ENROLMENT.format(url=repository.as_uri()))
-    sandbox.taxiway("install")
+    sandbox.install()
     sandbox.taxiway("enroll", "--file", tmp_path / "enrolment.toml", "--create-projects")
     report = sandbox.preview("taxiway", sha, "--pull-request", "1")["report"]
     assert report["verdict"]["status"] == "passed"

@@ -82,7 +82,7 @@ def story(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("scores")
     target = build_target(folder / "scores.git")
     (folder / "enrolment.toml").write_text(ENROLMENT.format(url=target.url))
-    sandbox.taxiway("install")
+    sandbox.install()
     sandbox.taxiway("enroll", "--file", folder / "enrolment.toml", "--create-projects")
     platform = PlatformConfig(endpoint=sandbox.endpoint, insecure=True)
     with connect(Config(platform=platform)) as flyte:

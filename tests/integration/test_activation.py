@@ -31,7 +31,7 @@ V1, V2 = dict.fromkeys(PLANS, "v1"), dict.fromkeys(PLANS, "v2")
 
 @pytest.fixture(scope="module")
 def enrolled(sandbox: Sandbox) -> str:
-    sandbox.taxiway("install")
+    sandbox.install()
     sandbox.taxiway("enroll", "https://git.example.com/risk/staged", "--name", "staged", "--create-projects",
                     "--limit-project", "*", "--limit-domain", "development")  # fmt: skip
     return "staged"

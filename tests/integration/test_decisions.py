@@ -49,7 +49,7 @@ SINCE = timedelta(hours=1)
 def home(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     file = tmp_path_factory.mktemp("enrolment") / "enrolment.toml"
     file.write_text(ENROLMENT)
-    sandbox.taxiway("install")
+    sandbox.install()
     sandbox.taxiway("enroll", "--file", file, "--create-projects")
     with connect(Config(platform=PlatformConfig(endpoint=sandbox.endpoint, insecure=True))) as flyte:
         yield Home(flyte=flyte, project="taxiway", domain="production", target=TARGET)

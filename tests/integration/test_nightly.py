@@ -19,7 +19,7 @@ from tests.running import Sandbox
 
 @pytest.fixture(scope="module")
 def target(sandbox: Sandbox) -> Iterator[Stage]:
-    sandbox.taxiway("install")
+    sandbox.install()
     sandbox.taxiway("enroll", "https://git.example.com/risk/nights", "--name", "nights", "--create-projects",
                     "--nightly", "0 2 * * *")  # fmt: skip
     with stage(sandbox, target="nights", project="nights") as made:

@@ -112,7 +112,7 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox of its own, for its database is written to by hand."""
     folder = tmp_path_factory.mktemp("past")
     with running.sandbox(folder / "state") as sandbox:
-        sandbox.taxiway("install")
+        sandbox.install()
         sandbox.taxiway("doctor", "--run", expect=(0, 1))
         words = ("enroll", "https://git.example.com/risk/fraud", "--name", "fraud")
         sandbox.taxiway(*words, "--create-projects")
