@@ -37,11 +37,13 @@ def test_a_preview_that_does_not_pass_says_why(
     assert says in done.stdout
 
 
+@pytest.mark.usefixtures("enrolled")
 def test_what_a_person_started_with_another_enrolment_is_not_taken_for_the_same(
-    sandbox: Sandbox, target: Target, enrolled: str, ci_image: CiImage
+    sandbox: Sandbox, target: Target, ci_image: CiImage
 ) -> None:
-    words = ("preview", enrolled, "0" * 40, "--pull-request", "83", "--endpoint", sandbox.http)
+    enrol = ("enroll", target.url, "--name", "twice", "--create-projects", "--limit-project", "fraud")
+    words = ("preview", "twice", "0" * 40, "--pull-request", "83", "--endpoint", sandbox.http)
+    sandbox.taxiway(*enrol, "--limit-domain", "production")
     ci_image.job(*words, expect=[2])
-    flags = ["--limit-project", "fraud", "--limit-domain", "development"]
-    sandbox.taxiway("enroll", target.url, "--name", "fraud", *flags)
+    sandbox.taxiway(*enrol, "--limit-domain", "development")
     assert "with another enrolment" in ci_image.job(*words, expect=[2]).stderr
