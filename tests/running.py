@@ -1,4 +1,4 @@
-"""A sandbox as its users run it: by the `taxiway` command, in processes of its own."""
+"""A Flyte as its users reach it, and a sandbox as they run it: by commands, in processes of their own."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ _PROGRAMS = Path(sys.executable).parent
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sandbox:
-    """A running sandbox. `config` is flytekit's file that it wrote, `http` where uploads go."""
+class Cluster:
+    """A Flyte that is there: a sandbox of the tests' own, or the one that `--flyte-endpoint` names.
 
-    state: Path
+    `config` is a flytekit configuration file, `http` where its REST API is, `default_image` an image that
+    its tasks can run in.
+    """
+
     endpoint: str
     http: str
     config: Path
-    storage: Path
     default_image: str
 
     @property
     def environ(self) -> dict[str, str]:
-        """The environment of somebody whose flytekit is configured for this sandbox and for nothing else."""
+        """The environment of somebody whose flytekit is configured for this Flyte and for nothing else."""
         return {**clean_environ(), "FLYTECTL_CONFIG": str(self.config)}
 
     def taxiway(self, *words: str | Path, expect: Sequence[int] = (0,), timeout_s: float = 240) -> Done:
@@ -37,7 +39,7 @@ class Sandbox:
         return program("taxiway", *words, env=self.environ, expect=expect, timeout_s=timeout_s)
 
     def install(self) -> None:
-        """Install Taxiway as on Kubernetes: its tasks run from the image, and fetch no bundle of their code."""
+        """Install Taxiway as on Kubernetes: tasks run from the image, and fetch no bundle of their code."""
         self.taxiway("install", "--image", self.default_image)
 
     def pyflyte(self, *words: str | Path, cwd: Path, expect: Sequence[int] = (0,)) -> Done:
@@ -50,6 +52,14 @@ class Sandbox:
         assert done.code in expect, done.stderr + done.stdout
         outcome: dict[str, Any] = json.loads(done.stdout)
         return outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sandbox(Cluster):
+    """A running sandbox, whose files can be looked into and which can be stopped."""
+
+    state: Path
+    storage: Path
 
     def stop(self) -> None:
         """Stop it; its state stays."""

@@ -1,20 +1,11 @@
-"""One sandbox with Taxiway installed and the target project enrolled, for all tests of a worker."""
+"""Taxiway installed and the target project enrolled, once for all tests of a worker."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests import running
 from tests.fixtures.target import Target, build_target
-from tests.running import Sandbox
-
-
-@pytest.fixture(scope="session")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with running.sandbox(tmp_path_factory.mktemp("sandbox")) as started:
-        yield started
+from tests.running import Cluster
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +14,8 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Target:
 
 
 @pytest.fixture(scope="session")
-def enrolled(sandbox: Sandbox, target: Target) -> str:
-    """The target's name, enrolled on the sandbox."""
+def enrolled(cluster: Cluster, target: Target) -> str:
+    """The target's name, enrolled where Taxiway is installed."""
     limits = [
         "project=fraud",
         "domain=development",
@@ -32,6 +23,6 @@ def enrolled(sandbox: Sandbox, target: Target) -> str:
         "image=registry.example.com/risk/fraud",
     ]
     flags = [word for limit in limits for word in (f"--limit-{limit}".split("=", 1))]
-    sandbox.install()
-    sandbox.taxiway("enroll", target.url, "--name", "fraud", "--create-projects", *flags)
+    cluster.install()
+    cluster.taxiway("enroll", target.url, "--name", "fraud", "--create-projects", *flags)
     return "fraud"

@@ -8,25 +8,25 @@ import pytest
 
 from tasks._run import run
 from tests.fixtures.target import Target
-from tests.running import Sandbox
+from tests.running import Cluster
 
 
 @pytest.fixture(scope="module")
 def released(
-    sandbox: Sandbox, target: Target, enrolled: str, tmp_path_factory: pytest.TempPathFactory
+    cluster: Cluster, target: Target, enrolled: str, tmp_path_factory: pytest.TempPathFactory
 ) -> str:
     """The enrolled target's name, with main registered in its first stage; there is something to compare."""
     tree = tmp_path_factory.mktemp("released") / "fraud"
     run(["git", "clone", "--quiet", target.url, tree], timeout_s=30)
     words = ("--project", "fraud", "--domain", "development", "--version", target.main)
-    sandbox.pyflyte("register", *words, "--image", sandbox.default_image, "fraud", cwd=tree / "src")
+    cluster.pyflyte("register", *words, "--image", cluster.default_image, "fraud", cwd=tree / "src")
     return enrolled
 
 
 def test_a_code_only_change_passes_and_says_what_is_new(
-    sandbox: Sandbox, target: Target, released: str
+    cluster: Cluster, target: Target, released: str
 ) -> None:
-    report = sandbox.preview(released, target.branches["code-only"], "--pull-request", "1")["report"]
+    report = cluster.preview(released, target.branches["code-only"], "--pull-request", "1")["report"]
     assert report["verdict"]["status"] == "passed"
     assert report["plan"]["change"] == "code"
     assert changed(report)["fraud.workflows.explain"] == "added"
@@ -37,18 +37,18 @@ def test_a_code_only_change_passes_and_says_what_is_new(
 
 
 def test_a_dependency_change_passes_in_an_image_of_its_own(
-    sandbox: Sandbox, target: Target, released: str
+    cluster: Cluster, target: Target, released: str
 ) -> None:
-    report = sandbox.preview(released, target.branches["dependency"], "--pull-request", "2")["report"]
+    report = cluster.preview(released, target.branches["dependency"], "--pull-request", "2")["report"]
     assert report["verdict"]["status"] == "passed"
     assert (report["plan"]["change"], report["image"]["action"]) == ("dependencies", "built")
     assert {"fraud.workflows.table"} <= set(changed(report))
 
 
 def test_a_breaking_interface_change_passes_and_is_flagged(
-    sandbox: Sandbox, target: Target, released: str
+    cluster: Cluster, target: Target, released: str
 ) -> None:
-    report = sandbox.preview(released, target.branches["breaking-interface"], "--pull-request", "3")["report"]
+    report = cluster.preview(released, target.branches["breaking-interface"], "--pull-request", "3")["report"]
     assert report["verdict"]["status"] == "passed"
     assert {"fraud.workflows.train", "fraud.tasks.make_transactions"} <= breaking(report)
     assert "fraud.workflows.assess" not in breaking(report)
@@ -63,9 +63,9 @@ def test_a_breaking_interface_change_passes_and_is_flagged(
     ],
 )
 def test_an_unsound_branch_fails_with_the_reason(
-    sandbox: Sandbox, target: Target, enrolled: str, branch: str, says: str
+    cluster: Cluster, target: Target, enrolled: str, branch: str, says: str
 ) -> None:
-    outcome = sandbox.preview(enrolled, target.branches[branch], "--pull-request", "4", expect=[1])
+    outcome = cluster.preview(enrolled, target.branches[branch], "--pull-request", "4", expect=[1])
     verdict = outcome["report"]["verdict"]
     assert verdict["status"] == "failed"
     assert any(says in finding["where"] + finding["problem"] for finding in verdict["findings"])

@@ -6,20 +6,22 @@ import pytest
 
 from tests.ci_job import CiImage
 from tests.fixtures.target import Target
-from tests.running import Sandbox
+from tests.running import Cluster
+
+pytestmark = pytest.mark.rest
 
 
 def test_a_job_and_a_person_share_one_execution_and_its_report(
-    sandbox: Sandbox, target: Target, enrolled: str, ci_image: CiImage
+    cluster: Cluster, target: Target, enrolled: str, ci_image: CiImage
 ) -> None:
     sha = target.branches["code-only"]
-    words = ("preview", enrolled, sha, "--pull-request", "81", "--endpoint", sandbox.http)
+    words = ("preview", enrolled, sha, "--pull-request", "81", "--endpoint", cluster.http)
     done = ci_image.job(*words)
-    outcome = sandbox.preview(enrolled, sha, "--pull-request", "81")
+    outcome = cluster.preview(enrolled, sha, "--pull-request", "81")
     name = outcome["execution"]["name"]
     assert f"{name}: launched" in done.stderr
     assert outcome["passed"]
-    assert done.stdout.strip() == sandbox.taxiway("report", name, "--markdown").stdout.strip()
+    assert done.stdout.strip() == cluster.taxiway("report", name, "--markdown").stdout.strip()
     assert "attached to it" in ci_image.job(*words).stderr
 
 
@@ -29,21 +31,21 @@ def test_a_job_and_a_person_share_one_execution_and_its_report(
     ids=["a verdict", "a fault"],
 )
 def test_a_preview_that_does_not_pass_says_why(
-    sandbox: Sandbox, target: Target, enrolled: str, ci_image: CiImage, branch: str, code: int, says: str
+    cluster: Cluster, target: Target, enrolled: str, ci_image: CiImage, branch: str, code: int, says: str
 ) -> None:
     sha = target.branches[branch] if branch else "0" * 40
-    words = ("preview", enrolled, sha, "--pull-request", "82", "--endpoint", sandbox.http)
+    words = ("preview", enrolled, sha, "--pull-request", "82", "--endpoint", cluster.http)
     done = ci_image.job(*words, expect=[code])
     assert says in done.stdout
 
 
 @pytest.mark.usefixtures("enrolled")
 def test_what_a_person_started_with_another_enrolment_is_not_taken_for_the_same(
-    sandbox: Sandbox, target: Target, ci_image: CiImage
+    cluster: Cluster, target: Target, ci_image: CiImage
 ) -> None:
     enrol = ("enroll", target.url, "--name", "twice", "--create-projects", "--limit-project", "fraud")
-    words = ("preview", "twice", "0" * 40, "--pull-request", "83", "--endpoint", sandbox.http)
-    sandbox.taxiway(*enrol, "--limit-domain", "production")
+    words = ("preview", "twice", "0" * 40, "--pull-request", "83", "--endpoint", cluster.http)
+    cluster.taxiway(*enrol, "--limit-domain", "production")
     ci_image.job(*words, expect=[2])
-    sandbox.taxiway(*enrol, "--limit-domain", "development")
+    cluster.taxiway(*enrol, "--limit-domain", "development")
     assert "with another enrolment" in ci_image.job(*words, expect=[2]).stderr

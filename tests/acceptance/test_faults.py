@@ -19,35 +19,35 @@ from flyteidl.core.literals_pb2 import LiteralMap
 from flyteidl.service.admin_pb2_grpc import AdminServiceStub
 
 from tests.fixtures.target import Target
-from tests.running import Sandbox
+from tests.running import Cluster, Sandbox
 
 PROJECT, DOMAIN = "taxiway", "production"
 
 
 @pytest.fixture(scope="module")
-def admin(sandbox: Sandbox) -> Iterator[AdminServiceStub]:
-    with grpc.insecure_channel(sandbox.endpoint) as channel:
+def admin(cluster: Cluster) -> Iterator[AdminServiceStub]:
+    with grpc.insecure_channel(cluster.endpoint) as channel:
         yield AdminServiceStub(channel)
 
 
 def test_two_callers_of_one_preview_share_one_execution(
-    sandbox: Sandbox, target: Target, enrolled: str
+    cluster: Cluster, target: Target, enrolled: str
 ) -> None:
     words = (enrolled, target.branches["code-only"], "--pull-request", "71")
     with ThreadPoolExecutor() as pool:
-        outcomes = list(pool.map(lambda _: sandbox.preview(*words), range(2)))
+        outcomes = list(pool.map(lambda _: cluster.preview(*words), range(2)))
     assert len({outcome["execution"]["name"] for outcome in outcomes}) == 1
     assert [outcome["passed"] for outcome in outcomes] == [True, True]
 
 
 def test_two_previews_of_one_revision_at_once_build_one_image(
-    sandbox: Sandbox, target: Target, enrolled: str
+    cluster: Cluster, target: Target, enrolled: str
 ) -> None:
     lock = "# Another fingerprint than any other test's.\n" + target.text("main", "requirements.lock")
     sha = target.revise("at-once", {"requirements.lock": lock})
     with ThreadPoolExecutor() as pool:
         outcomes = list(
-            pool.map(lambda number: sandbox.preview(enrolled, sha, "--pull-request", number), ["72", "73"])
+            pool.map(lambda number: cluster.preview(enrolled, sha, "--pull-request", number), ["72", "73"])
         )
     assert [outcome["passed"] for outcome in outcomes] == [True, True]
     images = [outcome["report"]["image"] for outcome in outcomes]
@@ -55,6 +55,7 @@ def test_two_previews_of_one_revision_at_once_build_one_image(
     assert sorted(image["action"] for image in images) == ["built", "reused"]
 
 
+@pytest.mark.sandbox_only
 def test_a_sandbox_that_stops_and_starts_in_the_middle_ends_the_preview_all_the_same(
     sandbox: Sandbox, target: Target, enrolled: str, admin: AdminServiceStub
 ) -> None:
@@ -71,6 +72,7 @@ def test_a_sandbox_that_stops_and_starts_in_the_middle_ends_the_preview_all_the_
     assert outcome["passed"]
 
 
+@pytest.mark.sandbox_only
 def test_a_flyte_that_cannot_be_reached_is_a_fault_and_later_none(
     sandbox: Sandbox, target: Target, enrolled: str
 ) -> None:

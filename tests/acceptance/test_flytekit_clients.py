@@ -1,4 +1,4 @@
-"""flytekit's own clients, unmodified, on the target project: the sandbox is a Flyte to them."""
+"""flytekit's own clients, unmodified, on the target project: what the tests ask is a Flyte to them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flytekit.remote import FlyteRemote
 
 from tasks._run import run
 from tests.fixtures.target import Target
-from tests.running import Sandbox
+from tests.running import Cluster
 
 PROJECT, DOMAIN, VERSION = "flytesnacks", "development", "v1"
 WHERE = ("--project", PROJECT, "--domain", DOMAIN)
@@ -22,23 +22,23 @@ ASSESSED = {"transaction": {"amount": 900.0, "hour": 3, "foreign": True}}
 
 
 @pytest.fixture(scope="module")
-def sources(sandbox: Sandbox, target: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sources(cluster: Cluster, target: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout of the target project, registered by `pyflyte register`; the folder of its code."""
     tree = tmp_path_factory.mktemp("checkout") / "fraud"
     run(["git", "clone", "--quiet", target.url, tree], timeout_s=30)
-    image = ("--image", sandbox.default_image)
-    sandbox.pyflyte("register", *WHERE, *image, "--version", VERSION, "fraud", cwd=tree / "src")
+    image = ("--image", cluster.default_image)
+    cluster.pyflyte("register", *WHERE, *image, "--version", VERSION, "fraud", cwd=tree / "src")
     return tree / "src"
 
 
 @pytest.fixture(scope="module")
-def remote(sandbox: Sandbox, sources: Path) -> Iterator[FlyteRemote]:
-    yield FlyteRemote(Config.auto(str(sandbox.config)), default_project=PROJECT, default_domain=DOMAIN)
+def remote(cluster: Cluster, sources: Path) -> Iterator[FlyteRemote]:
+    yield FlyteRemote(Config.auto(str(cluster.config)), default_project=PROJECT, default_domain=DOMAIN)
 
 
-def test_pyflyte_runs_waits_and_fetches(sandbox: Sandbox, sources: Path) -> None:
-    image = ("--image", sandbox.default_image)
-    ran = sandbox.pyflyte(
+def test_pyflyte_runs_waits_and_fetches(cluster: Cluster, sources: Path) -> None:
+    image = ("--image", cluster.default_image)
+    ran = cluster.pyflyte(
         "run",
         "--remote",
         "--wait",
@@ -52,15 +52,15 @@ def test_pyflyte_runs_waits_and_fetches(sandbox: Sandbox, sources: Path) -> None
     )
     assert "has succeeded" in ran.stdout
     name = re.findall(r"/executions/([a-z0-9]+)", ran.stdout)[0]
-    fetched = sandbox.pyflyte("fetch", f"flyte://v1/{PROJECT}/{DOMAIN}/{name}/n0/i", cwd=sources)
+    fetched = cluster.pyflyte("fetch", f"flyte://v1/{PROJECT}/{DOMAIN}/{name}/n0/i", cwd=sources)
     assert "'rows': 60" in fetched.stdout
 
 
 @pytest.mark.usefixtures("sources")
 def test_pyflyte_activates_a_launch_plan_with_a_schedule(
-    sandbox: Sandbox, remote: FlyteRemote, tmp_path: Path
+    cluster: Cluster, remote: FlyteRemote, tmp_path: Path
 ) -> None:
-    sandbox.pyflyte("launchplan", *WHERE, "--activate", "fraud.nightly", VERSION, cwd=tmp_path)
+    cluster.pyflyte("launchplan", *WHERE, "--activate", "fraud.nightly", VERSION, cwd=tmp_path)
     active = remote.fetch_active_launchplan(name="fraud.nightly")
     assert active.id.version == VERSION
 

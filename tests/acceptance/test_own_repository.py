@@ -16,7 +16,7 @@ from flyteidl.service.admin_pb2_grpc import AdminServiceStub
 from tasks._run import run
 from tests import running
 from tests.fixtures.target import Target
-from tests.running import Sandbox
+from tests.running import Cluster, Sandbox
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,12 +35,12 @@ FRAUD_LIMITS = ("--limit-project", "fraud", "--limit-domain", "development", "--
 FRAUD_IMAGE = ("--limit-image", "registry.example.com/risk/fraud")
 
 
-def test_taxiway_previews_itself(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_taxiway_previews_itself(cluster: Cluster, tmp_path: Path) -> None:
     repository, sha = snapshot(tmp_path / "taxiway")
     (tmp_path / "enrolment.toml").write_text(ENROLMENT.format(url=repository.as_uri()))
-    sandbox.install()
-    sandbox.taxiway("enroll", "--file", tmp_path / "enrolment.toml", "--create-projects")
-    report = sandbox.preview("taxiway", sha, "--pull-request", "1")["report"]
+    cluster.install()
+    cluster.taxiway("enroll", "--file", tmp_path / "enrolment.toml", "--create-projects")
+    report = cluster.preview("taxiway", sha, "--pull-request", "1")["report"]
     assert report["verdict"]["status"] == "passed"
     changes = {change["name"]: change["change"] for change in report["registered"]["diff"]["changes"]}
     assert changes["workflows.preview.preview"] == "added"

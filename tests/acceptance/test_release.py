@@ -17,7 +17,7 @@ from tasks._errors import FlyteExists
 from tasks._flyte import Flyte, connect
 from tasks.stage_state import active_plans
 from tests.fixtures.target import Target, build_target
-from tests.running import Sandbox
+from tests.running import Cluster
 
 pytestmark = pytest.mark.timeout(600)  # a release is sixteen pods, and the machine may be busy
 ENROLMENT = """
@@ -47,7 +47,7 @@ gates = { approval = { required = 1, by = ["risk-leads"] } }
 class Story:
     """A target on its way, and what the tests before left for those after."""
 
-    sandbox: Sandbox
+    cluster: Cluster
     target: Target
     flyte: Flyte
     first: str = ""
@@ -56,7 +56,7 @@ class Story:
 
     def ask(self, command: str, *words: str, expect: int = 0) -> dict[str, Any]:
         """Run a command about the target, and return its JSON."""
-        done = self.sandbox.taxiway(command, "scores", *words, "--json", expect=range(3), timeout_s=500)
+        done = self.cluster.taxiway(command, "scores", *words, "--json", expect=range(3), timeout_s=500)
         assert done.code == expect, done.stderr + done.stdout
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
@@ -78,17 +78,17 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     folder = tmp_path_factory.mktemp("scores")
     target = build_target(folder / "scores.git")
     (folder / "enrolment.toml").write_text(ENROLMENT.format(url=target.url))
-    sandbox.install()
-    sandbox.taxiway("enroll", "--file", folder / "enrolment.toml", "--create-projects")
-    platform = PlatformConfig(endpoint=sandbox.endpoint, insecure=True)
+    cluster.install()
+    cluster.taxiway("enroll", "--file", folder / "enrolment.toml", "--create-projects")
+    platform = PlatformConfig(endpoint=cluster.endpoint, insecure=True)
     with connect(Config(platform=platform)) as flyte:
         with suppress(FlyteExists):
             flyte.call("RegisterProject", ProjectRegisterRequest(project=Project(id="fraud", name="fraud")))
-        told = Story(sandbox=sandbox, target=target, flyte=flyte)
+        told = Story(cluster=cluster, target=target, flyte=flyte)
         target.revise("first", told.policy(TRAINING, ""))  # which takes longest
         told.first = target.merge("first")
         yield told
@@ -109,7 +109,7 @@ def test_a_release_goes_through_every_stage(story: Story) -> None:
     assert report["carried"]["manifest"]["version"] == story.first
     assert story.active == {PLAN: [story.first]}
     for one in stages:
-        promoted = json.loads(story.sandbox.taxiway("report", one["execution"], "--json").stdout)
+        promoted = json.loads(story.cluster.taxiway("report", one["execution"], "--json").stdout)
         same = promoted["same"]
         assert (same["different"], same["missing"], same["foreign"]) == ([], [], [])
         assert same["total"] == promoted["created"] == report["carried"]["manifest"]["package"]["entries"]

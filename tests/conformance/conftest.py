@@ -19,15 +19,6 @@ FLOWS = Path(__file__).with_name("flows")
 OTHER_IMAGE = "registry.example.com/other:1"
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--flyte-endpoint"):
-        given = {"rest": "--flyte-http", "other_image": "--other-image"}
-        marks = ["sandbox_only", *(mark for mark, option in given.items() if not config.getoption(option))]
-        left_out = [item for item in items if any(map(item.get_closest_marker, marks))]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
-
-
 @pytest.fixture(scope="session")
 def own_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox with one secret and a second image."""
@@ -48,8 +39,6 @@ def flyte(request: pytest.FixtureRequest) -> Flyte:
     endpoint = request.config.getoption("--flyte-endpoint")
     if endpoint:
         task_image = request.config.getoption("--task-image")
-        if not task_image:
-            raise pytest.UsageError("--flyte-endpoint needs --task-image")
         other_image = request.config.getoption("--other-image") or task_image
     else:
         sandbox: Sandbox = request.getfixturevalue("own_sandbox")

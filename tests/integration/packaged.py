@@ -22,7 +22,7 @@ from tasks.policy import Stage
 from tasks.preview_order import stage_settings
 from tasks.registration import register_all
 from tests.fixtures.target import Target
-from tests.running import Sandbox
+from tests.running import Cluster
 
 IMAGE = "localhost:30000/fraud@sha256:" + "0" * 64
 
@@ -57,9 +57,9 @@ def packaged(target: Target, folder: Path, branch: str = "main") -> list[Entity]
 
 
 @contextmanager
-def flyte_of(sandbox: Sandbox) -> Iterator[Flyte]:
-    """Open a connection to a sandbox."""
-    config = Config(platform=PlatformConfig(endpoint=sandbox.endpoint, insecure=True))
+def flyte_of(cluster: Cluster) -> Iterator[Flyte]:
+    """Open a connection to a Flyte."""
+    config = Config(platform=PlatformConfig(endpoint=cluster.endpoint, insecure=True))
     with connect(config, timeout_s=30, patience_s=10) as flyte:
         yield flyte
 

@@ -18,7 +18,7 @@ from tasks._home import Home
 from tasks._rewrite import LaunchSettings, Placement, rewrite
 from tasks.registration import register_all
 from tasks.stage_state import Activation, Cause, active_plans
-from tests.running import Sandbox
+from tests.running import Cluster, Sandbox
 from tests.unit.entities import a_plan, a_task, a_workflow
 
 
@@ -67,9 +67,9 @@ class Stage:
 
 
 @contextmanager
-def stage(sandbox: Sandbox, *, target: str, project: str) -> Iterator[Stage]:
+def stage(cluster: Cluster, *, target: str, project: str) -> Iterator[Stage]:
     """Yield a stage in a project of its own."""
-    with connect(Config(platform=PlatformConfig(endpoint=sandbox.endpoint, insecure=True))) as flyte:
+    with connect(Config(platform=PlatformConfig(endpoint=cluster.endpoint, insecure=True))) as flyte:
         with suppress(FlyteExists):
             flyte.call("RegisterProject", ProjectRegisterRequest(project=Project(id=project, name=project)))
         home = Home(flyte=flyte, project="taxiway", domain="production", target=target)

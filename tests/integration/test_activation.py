@@ -1,4 +1,4 @@
-"""What is ACTIVE in a stage, changed on a sandbox: interrupted, repaired, refused, rolled back."""
+"""What is ACTIVE in a stage, changed on a real Flyte: interrupted, repaired, refused, rolled back."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from tasks.generations import follow_activation, launch_activation
 from tasks.rollback import launch_rollback, plan_rollback
 from tasks.stage_state import Cause, generations, read_stage, record_of
 from tests.integration.staged import Killed, Stage, counted, force_active, killed_after, stage
-from tests.running import Sandbox
+from tests.running import Cluster, Sandbox
 
 PLANS = ["p0", "p1", "p2"]
 V1, V2 = dict.fromkeys(PLANS, "v1"), dict.fromkeys(PLANS, "v2")
 
 
 @pytest.fixture(scope="module")
-def enrolled(sandbox: Sandbox) -> str:
-    sandbox.install()
-    sandbox.taxiway("enroll", "https://git.example.com/risk/staged", "--name", "staged", "--create-projects",
+def enrolled(cluster: Cluster) -> str:
+    cluster.install()
+    cluster.taxiway("enroll", "https://git.example.com/risk/staged", "--name", "staged", "--create-projects",
                     "--limit-project", "*", "--limit-domain", "development")  # fmt: skip
     return "staged"
 
 
 @pytest.fixture
-def staged(sandbox: Sandbox, enrolled: str, request: pytest.FixtureRequest) -> Iterator[Stage]:
+def staged(cluster: Cluster, enrolled: str, request: pytest.FixtureRequest) -> Iterator[Stage]:
     """A stage of the test's own, with two versions registered and the first one ACTIVE."""
     name = f"s{zlib.crc32(request.node.name.encode()):08x}"
-    with stage(sandbox, target=enrolled, project=name) as made:
+    with stage(cluster, target=enrolled, project=name) as made:
         made = Stage(home=made.home, flyte=made.flyte, project=name, name=name)
         made.register("v1", PLANS)
         made.register("v2", [*PLANS, "new"])
@@ -75,6 +75,7 @@ def test_killed_between_two_it_goes_on_or_goes_back(staged: Stage, updates: int)
         assert staged.active == {name: ["v2"] for name in PLANS}
 
 
+@pytest.mark.sandbox_only
 @pytest.mark.parametrize("wanted", ["v1", "v2"])
 def test_two_active_versions_are_repaired_and_reported(sandbox: Sandbox, staged: Stage, wanted: str) -> None:
     force_active(sandbox, staged.project, "p1", "v2")
@@ -100,7 +101,7 @@ def test_five_hundred_launch_plans(staged: Stage) -> None:
     assert calls.count("ListActiveLaunchPlans") <= 2 * 6
 
 
-def test_adoption_rollback_and_drift_through_generations(sandbox: Sandbox, staged: Stage) -> None:
+def test_adoption_rollback_and_drift_through_generations(cluster: Cluster, staged: Stage) -> None:
     home = staged.home
     adopted = done_by(home, launch_activation(home, staged.activation(0, V1)))
     assert (adopted.changed, adopted.active) == ({}, V1)
@@ -160,7 +161,7 @@ def test_of_two_activations_of_one_generation_one_wins(staged: Stage) -> None:
     assert again.attached
 
 
-def test_rollback_by_hand_launches_its_generation_and_follows_it(sandbox: Sandbox, staged: Stage) -> None:
+def test_rollback_by_hand_launches_its_generation_and_follows_it(cluster: Cluster, staged: Stage) -> None:
     _promoted(staged)
     plan = staged.home.plan("rollback")
     inputs = literals({"stage": staged.name, "to": "v-none", "reason": "by hand"})
@@ -190,24 +191,24 @@ def as_policy(staged: Stage) -> policy.Stage:
     return policy.Stage(name=staged.name, project=staged.project, domain=staged.domain, activate=PLANS)
 
 
-def test_rollback_command_follows_and_says_what_it_did(sandbox: Sandbox, staged: Stage) -> None:
+def test_rollback_command_follows_and_says_what_it_did(cluster: Cluster, staged: Stage) -> None:
     init = ("init", "staged", "--stage", staged.name, "--stage-project", staged.project,
             "--stage-domain", staged.domain, "--json")  # fmt: skip
-    first = json.loads(sandbox.taxiway(*init).stdout)
+    first = json.loads(cluster.taxiway(*init).stdout)
     assert (first["activation"]["generation"], first["activation"]["after"]) == (0, V1)
-    assert "has generation 0 already" in sandbox.taxiway(*init, expect=(2,)).stderr
+    assert "has generation 0 already" in cluster.taxiway(*init, expect=(2,)).stderr
     converge(staged.flyte, staged.activation(1, V2))
-    sandbox.taxiway(*init, "--again")
+    cluster.taxiway(*init, "--again")
     back = ("rollback", "staged", staged.name, "--to", "previous")
-    done = json.loads(sandbox.taxiway(*back, "--reason", "it scores alike", "--json").stdout)
+    done = json.loads(cluster.taxiway(*back, "--reason", "it scores alike", "--json").stdout)
     assert done["execution"]["phase"] == "SUCCEEDED"
     assert done["activated"]["changed"] == V1
     assert staged.active == {name: ["v1"] for name in PLANS}
-    assert "TAXI:NothingToRollBackTo" in sandbox.taxiway(*back, "--reason", "again", expect=(2,)).stderr
+    assert "TAXI:NothingToRollBackTo" in cluster.taxiway(*back, "--reason", "again", expect=(2,)).stderr
 
 
 def test_direct_rollback_leaves_its_record_once_flyte_takes_it(
-    sandbox: Sandbox, staged: Stage, tmp_path: Path
+    cluster: Cluster, staged: Stage, tmp_path: Path
 ) -> None:
     _promoted(staged)
     planned = plan_rollback(staged.home, staged.name, to="previous", reason="executions are broken")
@@ -235,10 +236,10 @@ def test_direct_rollback_leaves_its_record_once_flyte_takes_it(
     assert (newest.cause, newest.reason) == (Cause.ROLLBACK, "executions are broken")
 
 
-def test_direct_rollback_command_makes_the_calls_itself(sandbox: Sandbox, staged: Stage) -> None:
+def test_direct_rollback_command_makes_the_calls_itself(cluster: Cluster, staged: Stage) -> None:
     _promoted(staged)
     words = ("rollback", "staged", staged.name, "--reason", "quick", "--direct", "--json")
-    done = json.loads(sandbox.taxiway(*words).stdout)
+    done = json.loads(cluster.taxiway(*words).stdout)
     assert done["activated"]["changed"] == V1
     assert staged.active == {name: ["v1"] for name in PLANS}
     recorded = follow_activation(staged.home, done["execution"]["name"], timeout_s=90)

@@ -1,4 +1,4 @@
-"""Installing, enrolling and examining, as a user does: by commands, against a sandbox."""
+"""Installing, enrolling and examining, as a user does: by commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from scripts.cli import main
-from tests.running import Sandbox
+from tests.running import Cluster, Sandbox
 
 URL = "https://git.example.com/risk/fraud"
 ENROL = ("enroll", URL, "--name", "fraud", "--preview-project", "commands-previews")
@@ -28,7 +28,7 @@ class Said:
 
 @dataclass(frozen=True, kw_only=True)
 class Taxiway:
-    """The command line in this process, configured for the sandbox: much faster than a process each."""
+    """The command line in this process, configured for the Flyte under test: faster than a process each."""
 
     config: Path
     capture: pytest.CaptureFixture[str]
@@ -46,15 +46,15 @@ class Taxiway:
 
 
 @pytest.fixture
-def taxiway(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Taxiway:
-    for name in set(os.environ) - set(sandbox.environ):
+def taxiway(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Taxiway:
+    for name in set(os.environ) - set(cluster.environ):
         monkeypatch.delenv(name)
-    return Taxiway(config=sandbox.config, capture=capsys)
+    return Taxiway(config=cluster.config, capture=capsys)
 
 
 @pytest.fixture(scope="module")
-def installed(sandbox: Sandbox) -> dict[str, Any]:
-    made: dict[str, Any] = json.loads(sandbox.taxiway("install", "--json").stdout)
+def installed(cluster: Cluster) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(cluster.taxiway("install", "--json").stdout)
     return made
 
 
@@ -102,6 +102,7 @@ def test_doctor_without_a_flyte_says_so(taxiway: Taxiway, monkeypatch: pytest.Mo
     assert "taxiway sandbox start" in missing["remedy"] and "FLYTECTL_CONFIG" in missing["remedy"]
 
 
+@pytest.mark.sandbox_only
 @pytest.mark.parametrize(
     ("url", "code"),
     [
@@ -125,6 +126,7 @@ def test_unsafe_url_is_refused_and_its_credentials_are_not_repeated(
     assert [path for path in kept if b"s3cr3t" in path.read_bytes()] == []
 
 
+@pytest.mark.sandbox_only
 def test_credentials_in_a_url_to_preview_reach_nothing(sandbox: Sandbox, installed: dict[str, Any]) -> None:
     words = ("preview", "https://me:s3cr3t@git.example.com/x", "a" * 40)
     refused = sandbox.taxiway("-vv", *words, expect=(2,))

@@ -1,4 +1,4 @@
-"""Approvals and holds as executions of a real sandbox: given by commands, read back by the gates."""
+"""Approvals and holds as executions of a real Flyte: given by commands, read back by the gates."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tasks.gate_hold import judge_hold
 from tasks.gates import GateState
 from tasks.hold import find_hold
 from tasks.policy import Approval as Wanted
-from tests.running import Sandbox
+from tests.running import Cluster
 
 SHA, DIGEST = "4f0c1d2e3b5a69788796a5b4c3d2e1f001122334", "sha256:" + "ab" * 32
 TARGET = "decided"
@@ -46,17 +46,17 @@ SINCE = timedelta(hours=1)
 
 
 @pytest.fixture(scope="module")
-def home(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def home(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     file = tmp_path_factory.mktemp("enrolment") / "enrolment.toml"
     file.write_text(ENROLMENT)
-    sandbox.install()
-    sandbox.taxiway("enroll", "--file", file, "--create-projects")
-    with connect(Config(platform=PlatformConfig(endpoint=sandbox.endpoint, insecure=True))) as flyte:
+    cluster.install()
+    cluster.taxiway("enroll", "--file", file, "--create-projects")
+    with connect(Config(platform=PlatformConfig(endpoint=cluster.endpoint, insecure=True))) as flyte:
         yield Home(flyte=flyte, project="taxiway", domain="production", target=TARGET)
 
 
-def taxiway(sandbox: Sandbox, *words: str | Path) -> Any:
-    return json.loads(sandbox.taxiway(*words, "--json").stdout)
+def taxiway(cluster: Cluster, *words: str | Path) -> Any:
+    return json.loads(cluster.taxiway(*words, "--json").stdout)
 
 
 def given(home: Home, sha: str = SHA) -> list[Given]:
@@ -70,10 +70,10 @@ def weighed(home: Home, sha: str = SHA) -> GateState:
     return judge_approvals(needed, given(home, sha)).state
 
 
-def test_approval_is_recorded_read_back_and_withdrawn(sandbox: Sandbox, home: Home) -> None:
+def test_approval_is_recorded_read_back_and_withdrawn(cluster: Cluster, home: Home) -> None:
     words = ("approve", TARGET, SHA, "production", "--policy", DIGEST)
     assert given(home) == []
-    approved = taxiway(sandbox, *words, "--comment", "looks right")
+    approved = taxiway(cluster, *words, "--comment", "looks right")
     assert (approved["approve"], approved["principal"], approved["comment"]) == (True, "", "looks right")
     [found] = given(home)
     assert (found.execution, found.flaw) == (approved["execution"], "")
@@ -83,19 +83,19 @@ def test_approval_is_recorded_read_back_and_withdrawn(sandbox: Sandbox, home: Ho
     assert set(execution.spec.tags) == tags
     assert execution.spec.annotations.values["taxiway/act"] == "approve"
 
-    withdrawn = taxiway(sandbox, *words, "--withdraw")
+    withdrawn = taxiway(cluster, *words, "--withdraw")
     assert withdrawn["execution"] != approved["execution"]
     assert weighed(home) is GateState.WAITING
 
 
-def test_stage_is_held_and_let_go(sandbox: Sandbox, home: Home) -> None:
+def test_stage_is_held_and_let_go(cluster: Cluster, home: Home) -> None:
     enrolment = find_enrolled(home.flyte, home.project, home.domain, TARGET).enrolment
     assert find_hold(home, "production") is None
-    taxiway(sandbox, "hold", TARGET, "production", "--reason", "month end")
+    taxiway(cluster, "hold", TARGET, "production", "--reason", "month end")
     verdict = judge_hold(find_hold(home, "production"), enrolment=enrolment, stage="production")
     assert verdict.state is GateState.WAITING and "month end" in verdict.because
     assert find_hold(home, "staging") is None
-    taxiway(sandbox, "unhold", TARGET, "production", "--reason", "figures are out")
+    taxiway(cluster, "unhold", TARGET, "production", "--reason", "figures are out")
     found = find_hold(home, "production")
     assert found is not None and not found.held and found.reason == "figures are out"
 
@@ -147,14 +147,14 @@ def test_what_cannot_be_approved_fails(home: Home) -> None:
     assert ended(home.flyte, home, "refused") == "TAXI:BadUsage"
 
 
-def test_mistakes_on_the_command_line_launch_nothing(sandbox: Sandbox, home: Home) -> None:
-    done = sandbox.taxiway("approve", TARGET, "d" * 40, "production", expect=(2,))
+def test_mistakes_on_the_command_line_launch_nothing(cluster: Cluster, home: Home) -> None:
+    done = cluster.taxiway("approve", TARGET, "d" * 40, "production", expect=(2,))
     assert "TAXI:BadUsage" in done.stderr and "waits for an approval" in done.stderr
-    done = sandbox.taxiway("approve", TARGET, SHA, "production", "--policy", "latest", expect=(2,))
+    done = cluster.taxiway("approve", TARGET, SHA, "production", "--policy", "latest", expect=(2,))
     assert "TAXI:BadUsage" in done.stderr
-    done = sandbox.taxiway("hold", TARGET, "production", "--reason", " ", expect=(2,))
+    done = cluster.taxiway("hold", TARGET, "production", "--reason", " ", expect=(2,))
     assert "TAXI:BadUsage" in done.stderr
-    done = sandbox.taxiway("hold", "nobody", "production", "--reason", "x", expect=(2,))
+    done = cluster.taxiway("hold", "nobody", "production", "--reason", "x", expect=(2,))
     assert "TAXI:NotInstalled" in done.stderr
 
 

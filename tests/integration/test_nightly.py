@@ -1,4 +1,4 @@
-"""A target's nights on a sandbox, as far as they go where nothing was released yet."""
+"""A target's nights on a Flyte, as far as they go where nothing was released yet."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tasks._wait import wait
 from tasks.due import night_of
 from tasks.nightly import NightlyReport
 from tests.integration.staged import Stage, stage
-from tests.running import Sandbox
+from tests.running import Cluster
 
 
 @pytest.fixture(scope="module")
-def target(sandbox: Sandbox) -> Iterator[Stage]:
-    sandbox.install()
-    sandbox.taxiway("enroll", "https://git.example.com/risk/nights", "--name", "nights", "--create-projects",
+def target(cluster: Cluster) -> Iterator[Stage]:
+    cluster.install()
+    cluster.taxiway("enroll", "https://git.example.com/risk/nights", "--name", "nights", "--create-projects",
                     "--nightly", "0 2 * * *")  # fmt: skip
-    with stage(sandbox, target="nights", project="nights") as made:
+    with stage(cluster, target="nights", project="nights") as made:
         yield made
 
 

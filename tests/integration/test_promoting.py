@@ -1,4 +1,4 @@
-"""What promotions and releases write and believe, by their own functions on a sandbox."""
+"""What promotions and releases write and believe, by their own functions on a real Flyte."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tasks.proving import Registering, register_release
 from tasks.releases import read_manifest
 from tasks.rivals import make_way
 from tests.integration.packaged import flyte_of, make_project
-from tests.running import Sandbox
+from tests.running import Cluster
 from tests.unit import promotions
 from tests.unit.entities import a_plan, a_task, a_workflow
 
@@ -43,7 +43,7 @@ def registered(asked: Asked) -> Registering:
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """A release in a sandbox's storage, and a stage of the test's own."""
+    """A release in a Flyte's storage, and a stage of the test's own."""
 
     home: Home
     manifest: Manifest
@@ -98,8 +98,8 @@ def package(folder: Path) -> tuple[Path, list[Entity]]:
 
 
 @pytest.fixture(scope="module")
-def flyte(sandbox: Sandbox) -> Iterator[Flyte]:
-    with flyte_of(sandbox) as opened:
+def flyte(cluster: Cluster) -> Iterator[Flyte]:
+    with flyte_of(cluster) as opened:
         make_project(opened, "taxiway")
         yield opened
 

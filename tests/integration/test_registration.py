@@ -34,7 +34,7 @@ from tasks.bundle import CodeBundle
 from tasks.policy import ImagePolicy, PackagePolicy, Policy, Stage
 from tasks.registration import Registered, checked_bundle, register_all, register_package
 from tests.benchmarks._server import Fault, Server
-from tests.running import Sandbox
+from tests.running import Cluster
 from tests.unit.entities import PLACEMENT, a_plan, a_task, a_workflow
 
 BUSY = (grpc.StatusCode.INTERNAL, "sorry, too many clients already (SQLSTATE 53300)")
@@ -154,14 +154,14 @@ def test_a_workflow_of_60_nodes_with_other_content_shows_what_differs() -> None:
 
 
 def test_the_control_planes_own_refusal_of_a_workflow_of_60_nodes_becomes_that_difference(
-    sandbox: Sandbox,
+    cluster: Cluster,
 ) -> None:
     placement = replace(PLACEMENT, project="flytesnacks", version="60-nodes")
     first, second = (_long_workflow("a very long description of a node " * 40, placement) for _ in range(2))
     for entity in [*first, *second]:
         entity.message.template.interface.inputs.SetInParent()
     second[-1].message.template.nodes[21].task_node.reference_id.name = "t22"
-    with flyte_at(sandbox.endpoint) as flyte:
+    with flyte_at(cluster.endpoint) as flyte:
         register_all(first, flyte)
         assert len(register_all(first, flyte).existing) == len(first)
         with pytest.raises(DifferentStructure) as caught:

@@ -34,7 +34,7 @@ from tasks.simulation_records import Simulation
 from tasks.stage_state import StageState, read_stage
 from tests.fixtures.target import Target, build_target
 from tests.integration.packaged import activate, flyte_of, make_project, packaged, register
-from tests.running import Sandbox
+from tests.running import Cluster
 
 STAGES = [
     Stage(name=name, project="simulated", domain=name, activate=["fraud.nightly"], labels={"team": name})
@@ -69,8 +69,8 @@ class Recorder:
 
 
 @pytest.fixture(scope="module")
-def flyte(sandbox: Sandbox) -> Iterator[Flyte]:
-    with flyte_of(sandbox) as connection:
+def flyte(cluster: Cluster) -> Iterator[Flyte]:
+    with flyte_of(cluster) as connection:
         make_project(connection, "simulated")
         yield connection
 

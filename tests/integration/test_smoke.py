@@ -1,4 +1,4 @@
-"""A package registered, compared and smoke-tested on a sandbox, as a preview's steps do it."""
+"""A package registered, compared and smoke-tested on a Flyte, as a preview's steps do it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tasks.policy import SmokeTest, Stage
 from tasks.registration import register_all
 from tasks.smoke import run_smoke
 from tasks.smoke_case import SmokePlace
-from tests.running import Sandbox
+from tests.running import Cluster
 
 PROJECT, DOMAIN = "flytesnacks", "development"
 STAGE = Stage(name="development", project=PROJECT, domain=DOMAIN)
@@ -79,17 +79,17 @@ class Packaged:
 
 
 @pytest.fixture(scope="module")
-def flyte(sandbox: Sandbox) -> Iterator[Flyte]:
-    with connect(Config(platform=PlatformConfig(endpoint=sandbox.endpoint, insecure=True))) as flyte:
+def flyte(cluster: Cluster) -> Iterator[Flyte]:
+    with connect(Config(platform=PlatformConfig(endpoint=cluster.endpoint, insecure=True))) as flyte:
         yield flyte
 
 
 @pytest.fixture(scope="module")
-def packaged(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Packaged:
+def packaged(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Packaged:
     folder = tmp_path_factory.mktemp("smoked")
     (folder / "smoked.py").write_text(FLOWS)
-    sandbox.pyflyte("--pkgs", "smoked", "package", "--copy", "all", "-d", ".", "-f", "-o", "p.tgz",
-                    "--image", sandbox.default_image, cwd=folder)  # fmt: skip
+    cluster.pyflyte("--pkgs", "smoked", "package", "--copy", "all", "-d", ".", "-f", "-o", "p.tgz",
+                    "--image", cluster.default_image, cwd=folder)  # fmt: skip
     with tarfile.open(folder / "p.tgz") as archive:
         name = next(one for one in archive.getnames() if one.endswith(".tar.gz"))
         archive.extract(name, folder)

@@ -18,7 +18,7 @@ from tasks.policy import Stage
 from tasks.same_bytes import code_locations, compare, content_digests, strangers
 from tests.fixtures.target import build_target
 from tests.integration.packaged import flyte_of, packaged, register
-from tests.running import Sandbox
+from tests.running import Cluster
 
 VERSION = "v1"
 DEVELOPMENT = Stage(name="development", project="stages", domain="development")
@@ -60,8 +60,8 @@ def with_own_settings(package: list[Entity]) -> list[Entity]:
 
 
 @pytest.fixture(scope="module")
-def flyte(sandbox: Sandbox) -> Iterator[Flyte]:
-    with flyte_of(sandbox) as connection:
+def flyte(cluster: Cluster) -> Iterator[Flyte]:
+    with flyte_of(cluster) as connection:
         yield connection
 
 
