@@ -37,7 +37,7 @@ def within(policy: Policy, enrolment: Enrolment) -> list[Finding]:
         Finding(
             where=f"{POLICY_FILE} {path}",
             problem=f"{value!r} is beyond what this target's enrolment allows.",
-            remedy=f"Name one of {_listed(entries)}, or have an administrator add it to `limits.{key}`.",
+            remedy=_remedy(entries, key),
         )
         for path, value, key, entries, allowed in _named(policy, enrolment)
         if not allowed
@@ -71,5 +71,8 @@ def _named(policy: Policy, enrolment: Enrolment) -> Iterator[tuple[str, str, str
         yield f"stage[{index}].data_prefix", uri, "data_prefixes", prefixes, permits_prefix(prefixes, uri)
 
 
-def _listed(entries: Sequence[str]) -> str:
-    return ", ".join(map(repr, entries)) or "none (nothing is allowed yet)"
+def _remedy(entries: Sequence[str], key: str) -> str:
+    if not entries:
+        return f"Have an administrator add it to `limits.{key}`, which allows nothing yet."
+    listed = ", ".join(map(repr, dict.fromkeys(entries)))
+    return f"Name one of {listed}, or have an administrator add it to `limits.{key}`."

@@ -16,10 +16,11 @@ from flytekit.configuration import Config, PlatformConfig
 from tasks._errors import FlyteExists
 from tasks._flyte import Flyte, connect
 from tasks.stage_state import active_plans
+from tests.ci_job import CiImage
 from tests.fixtures.target import Target, build_target
-from tests.running import Cluster
+from tests.running import Cluster, Sandbox
 
-pytestmark = pytest.mark.timeout(600)  # a release is sixteen pods, and the machine may be busy
+pytestmark = [pytest.mark.rest, pytest.mark.timeout(600)]  # a release is sixteen pods
 ENROLMENT = """
 name = "scores"
 repository = "{url}"
@@ -52,7 +53,7 @@ class Story:
     flyte: Flyte
     first: str = ""
     second: str = ""
-    outcomes: dict[str, Any] = field(default_factory=dict)
+    simulated: dict[str, Any] = field(default_factory=dict)
 
     def ask(self, command: str, *words: str, expect: int = 0) -> dict[str, Any]:
         """Run a command about the target, and return its JSON."""
@@ -89,8 +90,7 @@ def story(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         with suppress(FlyteExists):
             flyte.call("RegisterProject", ProjectRegisterRequest(project=Project(id="fraud", name="fraud")))
         told = Story(cluster=cluster, target=target, flyte=flyte)
-        target.revise("first", told.policy(TRAINING, ""))  # which takes longest
-        told.first = target.merge("first")
+        told.first = target.revise("first", told.policy(TRAINING, ""))  # which takes longest
         yield told
 
 
@@ -98,8 +98,26 @@ def gates(report: dict[str, Any]) -> dict[str, str]:
     return {gate["gate"]: gate["state"] for gate in report["gates"]}
 
 
-def test_a_release_goes_through_every_stage(story: Story) -> None:
-    report = story.outcomes["first"] = story.ask("release", story.first)["report"]
+def test_what_was_previewed_is_merged(story: Story) -> None:
+    assert story.cluster.preview("scores", story.first, "--pull-request", "1")["passed"]
+    assert story.target.merge("first") == story.first
+
+
+@pytest.mark.sandbox_only
+def test_the_image_of_the_preview_is_pruned(sandbox: Sandbox, story: Story) -> None:
+    words = ("--state", sandbox.state, "--keep-days", "0", "--delete", "--json")
+    pruned = json.loads(sandbox.taxiway("image", "prune", *words).stdout)
+    assert pruned["images"]
+
+
+def test_a_ci_job_releases_it_through_every_stage(story: Story, ci_image: CiImage) -> None:
+    job = ci_image.job("release", "scores", story.first, "--endpoint", story.cluster.http, timeout_s=500)
+    again = story.ask("release", story.first)
+    assert again["attached"]
+    name = again["execution"]["name"]
+    assert f"{name}: launched" in job.stderr
+    assert job.stdout.strip() == story.cluster.taxiway("report", name, "--markdown").stdout.strip()
+    report = again["report"]
     assert report["verdict"]["status"] == "passed", report["verdict"]
     stages = report["carried"]["stages"]
     assert [(one["stage"], one["status"]) for one in stages] == [
@@ -114,12 +132,6 @@ def test_a_release_goes_through_every_stage(story: Story) -> None:
         assert (same["different"], same["missing"], same["foreign"]) == ([], [], [])
         assert same["total"] == promoted["created"] == report["carried"]["manifest"]["package"]["entries"]
         assert set(gates(promoted).values()) == {"open"}
-
-
-def test_the_same_call_attaches_to_it(story: Story) -> None:
-    again = story.ask("release", story.first, "--no-wait")
-    assert again["attached"]
-    assert again["execution"]["name"] == story.outcomes["first"]["execution"]["name"]
 
 
 def test_the_records_say_which_release_is_where(story: Story) -> None:
@@ -148,7 +160,7 @@ def test_a_simulation_makes_the_release_and_promotes_nothing(story: Story) -> No
     changed["src/fraud/rules.py"] = story.target.text("code-only", "src/fraud/rules.py")
     story.target.revise("second", changed)
     story.second = story.target.merge("second")
-    report = story.outcomes["simulated"] = story.ask("release", story.second, "--simulate")["report"]
+    report = story.simulated = story.ask("release", story.second, "--simulate")["report"]
     assert report["simulated"]
     assert report["carried"]["stages"] == []
     assert [one["stage"] for one in report["carried"]["simulation"]["stages"]] == [
@@ -171,7 +183,7 @@ def test_a_release_is_made_once_and_waits_for_an_approval(story: Story) -> None:
     assert [one["status"] for one in stages] == ["promoted", "waiting"]
     assert report["verdict"]["status"] == "skipped"
     assert "approval" in stages[1]["summary"] and "previous" not in stages[1]["summary"]
-    assert report["released"]["stored"] == story.outcomes["simulated"]["released"]["stored"]
+    assert report["released"]["stored"] == story.simulated["released"]["stored"]
     assert story.active == {PLAN: [story.first]}
     assert story.place("production")["next"][0]["outcome"] == "waiting"
 

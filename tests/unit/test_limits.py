@@ -55,7 +55,13 @@ def test_what_the_limits_list_is_within_them() -> None:
 def test_nothing_is_within_empty_limits() -> None:
     found = within(policy(), enrolment({}))
     assert len(found) == 8
-    assert "have an administrator add it to `limits.images`" in found[0].remedy
+    assert found[0].remedy == "Have an administrator add it to `limits.images`, which allows nothing yet."
+
+
+def test_remedy_names_once_what_is_allowed() -> None:
+    domains = {**LIMITS, "domains": ["production", "development"]}
+    [found] = within(policy(domain="staging"), enrolment(domains))
+    assert found.remedy.startswith("Name one of 'production', 'development', or have an administrator")
 
 
 def test_anything_is_within_limits_that_say_so() -> None:
