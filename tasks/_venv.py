@@ -111,7 +111,8 @@ class VenvImages:
         self._uv(
             work, order, "venv", "--no-project", "--relocatable", "--python", sys.executable, str(prefix)
         )
-        self._uv(work, order, "pip", "install", "--compile-bytecode", "--python", str(python), *arguments)
+        # Bytecode comes with the first imports: flytekit's dependencies are 6,000 modules, most never imported.
+        self._uv(work, order, "pip", "install", "--python", str(python), *arguments)
         size = folder_bytes(prefix)
         image = self.store.publish(
             work,
