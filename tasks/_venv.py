@@ -111,7 +111,7 @@ class VenvImages:
         self._uv(
             work, order, "venv", "--no-project", "--relocatable", "--python", sys.executable, str(prefix)
         )
-        # Bytecode comes with the first imports: flytekit's dependencies are 6,000 modules, most never imported.
+        # Bytecode comes with the first imports: flytekit's dependencies are 6,000 modules, most of no use.
         self._uv(work, order, "pip", "install", "--python", str(python), *arguments)
         size = folder_bytes(prefix)
         image = self.store.publish(
