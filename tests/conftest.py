@@ -8,7 +8,7 @@ import pytest
 
 from tests import running
 from tests.ci_job import CiImage
-from tests.running import Cluster, Sandbox
+from tests.running import PRINCIPAL_HEADER, Cluster, Sandbox
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,7 +42,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox of this run's own, on free ports, which begins with nothing registered."""
-    with running.sandbox(tmp_path_factory.mktemp("sandbox") / "state") as started:
+    state = tmp_path_factory.mktemp("sandbox") / "state"
+    with running.sandbox(state, "--principal-header", PRINCIPAL_HEADER) as started:
         yield started
 
 

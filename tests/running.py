@@ -13,6 +13,9 @@ from typing import Any
 
 from tasks._run import Done, run
 
+PRINCIPAL_HEADER = "x-forwarded-user"
+"""Who calls, to the sandbox that the tests share; without it, it knows nobody."""
+
 _PROGRAMS = Path(sys.executable).parent
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,10 @@ from tasks._wait import wait
 from tasks.approval import Approval
 from tasks.gate_approval import Given, Needed, judge_approvals, read_given
 from tasks.gate_hold import judge_hold
-from tasks.gates import GateState
+from tasks.gates import GateState, GateVerdict
 from tasks.hold import find_hold
 from tasks.policy import Approval as Wanted
-from tests.running import Cluster
+from tests.running import PRINCIPAL_HEADER, Cluster
 
 SHA, DIGEST = "4f0c1d2e3b5a69788796a5b4c3d2e1f001122334", "sha256:" + "ab" * 32
 TARGET = "decided"
@@ -139,6 +140,43 @@ def test_look_alike_launch_plan_approves_nothing(home: Home) -> None:
     launch(home.flyte, installed, name="untagged", inputs=inputs)
     assert ended(home.flyte, home, "untagged") == ""
     assert weighed(home, other) is GateState.OPEN
+
+
+def called_by(home: Home, principal: str) -> Home:
+    """Return a home whose launches are those of `principal`."""
+    launching = home.flyte.rpcs["CreateExecution"]
+
+    def once(request: object, timeout: float) -> object:
+        return launching(request, timeout=timeout, metadata=[(PRINCIPAL_HEADER, principal)])
+
+    return replace(home, flyte=replace(home.flyte, rpcs={**home.flyte.rpcs, "CreateExecution": once}))
+
+
+@pytest.mark.sandbox_only
+def test_an_approval_is_that_of_the_person_whom_flyte_names(home: Home) -> None:
+    sha = "f" * 40
+    enrolled = find_enrolled(home.flyte, home.project, home.domain, TARGET)
+    needed = Needed(
+        wanted=Wanted(required=1, by=["risk-leads"], not_author=True),
+        enrolment=enrolled.enrolment.model_copy(update={"anonymous_approvals": False}),
+        sha=sha,
+        stage="production",
+        policy=DIGEST,
+    )
+    inputs = {"sha": sha, "stage": "production", "policy": DIGEST, "approve": True, "comment": ""}
+    decision = Decision(flow="approve", act="approve", stage="production", inputs=inputs, reason="", sha=sha)
+
+    def approved_by(principal: str) -> GateVerdict:
+        launched = decide(called_by(home, principal), enrolled, decision)
+        assert ended(home.flyte, home, launched.id.name) == ""
+        return judge_approvals(needed, given(home, sha))
+
+    assert approved_by("00u-stranger").state is GateState.WAITING
+    verdict = approved_by("00u-lead")
+    assert verdict.state is GateState.OPEN
+    assert {one.principal for one in given(home, sha)} == {"00u-stranger", "00u-lead"}
+    by_its_author = replace(needed, author=["lead@example.com"])
+    assert judge_approvals(by_its_author, given(home, sha)).state is GateState.WAITING
 
 
 def test_what_cannot_be_approved_fails(home: Home) -> None:
