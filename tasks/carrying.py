@@ -11,7 +11,6 @@ from itertools import count
 from pathlib import Path
 
 from flyteidl.admin.execution_pb2 import Execution
-from flyteidl.core.execution_pb2 import WorkflowExecution
 from flytekit import Resources, current_context, task
 from flytekit.configuration import Config
 
@@ -152,22 +151,18 @@ def promote_and_wait(
 
 def ended_before(execution: Execution, moment: datetime | None) -> bool:
     """Say whether an execution had ended by then; never where there is no such moment."""
-    if moment is None or _phase(execution) not in ENDED:
+    if moment is None or phase_of(execution) not in ENDED:
         return False
     return bool(execution.closure.updated_at.ToDatetime(timezone.utc) < moment)
-
-
-def _phase(execution: Execution) -> str:
-    return str(WorkflowExecution.Phase.Name(execution.closure.phase))
 
 
 def _followed(home: Home, stage: str, launched: Launched) -> StageOutcome:
     ended = wait(
         lambda: home.execution(launched.id.name),
-        lambda execution: _phase(execution) in ENDED,
+        lambda execution: phase_of(execution) in ENDED,
         what=f"the promotion {launched.id.name}",
         timeout_s=PROMOTION_TIMEOUT_S,
-        describe=_phase,
+        describe=phase_of,
         clock=home.flyte.clock,
         sleep=home.flyte.sleep,
     )

@@ -28,6 +28,7 @@ from tasks._errors import (
     FlyteRefused,
     WaitTimedOut,
 )
+from tasks._executions import ENDED, phase_of
 from tasks._flyte import Flyte, connect
 from tasks._literals import Mismatch
 from tasks._settings import read_settings
@@ -83,12 +84,6 @@ class SmokeReport(Record):
         return self.verdict.status is Status.SKIPPED and bool(self.verdict.findings)
 
 
-_ENDED = {
-    WorkflowExecution.SUCCEEDED,
-    WorkflowExecution.FAILED,
-    WorkflowExecution.ABORTED,
-    WorkflowExecution.TIMED_OUT,
-}
 _AT_ONCE = 32
 TARGET_LABEL, PULL_REQUEST_LABEL = "taxiway-target", "taxiway-pull-request"
 _ERROR_CHARACTERS = 2000
@@ -202,10 +197,10 @@ def _follow(
     try:
         ended = wait(
             fetch,
-            lambda state: state.closure.phase in _ENDED,
+            lambda state: phase_of(state) in ENDED,
             what=f"execution {execution.name}",
             timeout_s=test.timeout_s,
-            describe=_phase,
+            describe=phase_of,
             clock=flyte.clock,
             sleep=flyte.sleep,
         )
@@ -213,13 +208,13 @@ def _follow(
         _terminate(flyte, execution, f"Its smoke test's limit of {test.timeout} is over.")
         return started.model_copy(update={"phase": "TIMED_OUT", "error": error.problem})
     if ended.closure.phase != WorkflowExecution.SUCCEEDED:
-        return started.model_copy(update={"phase": _phase(ended), "error": _error(ended)})
+        return started.model_copy(update={"phase": phase_of(ended), "error": _error(ended)})
     outputs = _outputs(flyte, execution)
     comparisons = [Comparison(**asdict(one)) for one in judge(test.expect, outputs)]
     passed = all(one.passed for one in comparisons)
     return started.model_copy(
         update={
-            "phase": _phase(ended),
+            "phase": phase_of(ended),
             "comparisons": comparisons,
             "values": kept_values(test.no_regression, outputs),
             "status": Status.PASSED if passed else Status.FAILED,
@@ -240,10 +235,6 @@ def _terminate(flyte: Flyte, execution: WorkflowExecutionIdentifier, cause: str)
     except FlyteRefused:
         # It ended by itself in between, which Flyte refuses with FAILED_PRECONDITION: all the better.
         log.info("execution %s had ended before it could be terminated", execution.name)
-
-
-def _phase(execution: Execution) -> str:
-    return str(WorkflowExecution.Phase.Name(execution.closure.phase))
 
 
 def _error(execution: Execution) -> str:
