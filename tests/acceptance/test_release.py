@@ -113,7 +113,6 @@ def test_the_image_of_the_preview_is_pruned(sandbox: Sandbox, story: Story) -> N
 def test_a_ci_job_releases_it_through_every_stage(story: Story, ci_image: CiImage) -> None:
     job = ci_image.job("release", "scores", story.first, "--endpoint", story.cluster.http, timeout_s=500)
     again = story.ask("release", story.first)
-    assert again["attached"]
     name = again["execution"]["name"]
     assert f"{name}: launched" in job.stderr
     assert job.stdout.strip() == story.cluster.taxiway("report", name, "--markdown").stdout.strip()
