@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flyteidl.admin.common_pb2 import NamedEntityIdentifier, ObjectGetRequest, ResourceListRequest, Sort
+from flyteidl.admin.common_pb2 import NamedEntityIdentifier, ResourceListRequest, Sort
 from flyteidl.admin.launch_plan_pb2 import ActiveLaunchPlanListRequest, LaunchPlan
-from flyteidl.admin.task_pb2 import TaskSpec
-from flyteidl.admin.workflow_pb2 import WorkflowSpec
-from flyteidl.core.identifier_pb2 import Identifier
 
 from tasks._entities import Entity, Kind
 from tasks._flyte import Flyte
+from tasks._registered import fetch_registered
 
 _NAMES = 50
-_AT_ONCE = 8
 _NEWEST_FIRST = Sort(key="created_at", direction=Sort.DESCENDING)
 
 
@@ -41,8 +37,8 @@ def fetch_baseline(
     newest ACTIVE launch plan that has a name of the package's, else of the newest workflow or task that has
     one. A launch plan that is ACTIVE at another version is compared as it is.
 
-    Calls: one list of ACTIVE launch plans; at most two to find the newest; three lists of that version; a
-    page of each holds 100; and one GetWorkflow for each workflow that is in both.
+    Calls: one list of ACTIVE launch plans, a page of which holds 100; at most two to find the newest; and
+    what `fetch_registered` makes for that version, with the workflows that are in both.
     """
     names = {kind: {one.name for one in package if one.kind is kind} for kind in Kind}
     request = ActiveLaunchPlanListRequest(project=project, domain=domain, sort_by=_NEWEST_FIRST)
@@ -53,24 +49,14 @@ def fetch_baseline(
     present = active[0].id.version if active else _newest(flyte, place, names, version)
     if not present:
         return Baseline(version="", active=False, entities=[])
-    at = ResourceListRequest(id=place, filters=f"eq(version,{present})", sort_by=_NEWEST_FIRST)
-    plans = {plan.id.name: plan for plan in flyte.pages("ListLaunchPlans", at, "launch_plans")}
-    plans.update({plan.id.name: plan for plan in reversed(active)})
-    workflows = [one.id for one in flyte.pages("ListWorkflows", at, "workflows")]
-    tasks = [
-        Entity(kind=Kind.TASK, message=TaskSpec(template=one.closure.compiled_task.template))
-        for one in flyte.pages("ListTasks", at, "tasks")
-    ]
+    entities = fetch_registered(flyte, project, domain, present, workflows=names[Kind.WORKFLOW])
+    elsewhere = {one.id.name: _plan(one) for one in reversed(active)}
     return Baseline(
         version=present,
         active=bool(active),
         entities=[
-            *tasks,
-            *_workflows(flyte, workflows, names[Kind.WORKFLOW]),
-            *(
-                Entity(kind=Kind.LAUNCH_PLAN, message=LaunchPlan(id=one.id, spec=one.spec))
-                for one in plans.values()
-            ),
+            *(one for one in entities if one.kind is not Kind.LAUNCH_PLAN or one.name not in elsewhere),
+            *elsewhere.values(),
         ],
     )
 
@@ -94,18 +80,3 @@ def _newest(flyte: Flyte, place: NamedEntityIdentifier, names: dict[Kind, set[st
             if found:
                 return str(found[0].id.version)
     return ""
-
-
-def _workflows(flyte: Flyte, listed: Iterable[Identifier], wanted: Collection[str]) -> list[Entity]:
-    """Fetch the workflows that are wanted, side by side; a list of them has no nodes."""
-
-    def fetch(identifier: Identifier) -> Entity:
-        spec = WorkflowSpec()
-        spec.template.id.CopyFrom(identifier)
-        if identifier.name in wanted:
-            found = flyte.call("GetWorkflow", ObjectGetRequest(id=identifier))
-            spec.template.CopyFrom(found.closure.compiled_workflow.primary.template)
-        return Entity(kind=Kind.WORKFLOW, message=spec)
-
-    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        return list(pool.map(fetch, listed))

@@ -47,7 +47,7 @@ def _title(kind: LiteralType) -> str:
 
 def same(one: LiteralType, other: LiteralType) -> bool:
     """Whether two types are the same to a caller; annotations, such as cache keys' format, are not."""
-    return bool(_bare(one) == _bare(other))
+    return bool(one == other or _bare(one) == _bare(other))
 
 
 def widened(old: LiteralType, new: LiteralType) -> bool:

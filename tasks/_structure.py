@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from flyteidl.core.workflow_pb2 import WorkflowTemplate
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message as Proto
 
@@ -14,7 +15,8 @@ Tree: TypeAlias = "dict[str, Tree] | str"
 _WIDTH = 160
 _IDENTIFIER = {"resource_type", "project", "domain", "name", "version"}
 _NODES = {"task_node", "workflow_node", "branch_node", "gate_node", "array_node"}
-_COMPILERS = ("start-node", "end-node")
+_START = "start-node"
+_COMPILERS = (_START, "end-node")
 """Nodes that Flyte's compiler adds to a workflow (`flytepropeller/pkg/compiler/common`)."""
 
 
@@ -45,6 +47,21 @@ def tree(message: Proto) -> Tree:
     theirs.
     """
     return _tree(MessageToDict(message, preserving_proto_field_name=True))
+
+
+def uncompile(template: WorkflowTemplate) -> None:
+    """Take out of a workflow, in place, what Flyte's compiler adds to most; `tree` leaves it out of any.
+
+    Then most workflows are equal to their compiled form as they are, and take no trees to compare.
+    """
+    for index in reversed(range(len(template.nodes))):
+        if template.nodes[index].id in _COMPILERS:
+            del template.nodes[index]
+    for node in template.nodes:
+        node.ClearField("upstream_node_ids")
+        for one in node.inputs:
+            if one.binding.promise.node_id == _START:
+                one.binding.promise.ClearField("node_id")
 
 
 def differences(old: Tree, new: Tree, path: str = "") -> Iterator[Difference]:
@@ -83,7 +100,7 @@ def _tree(value: object, within: str = "") -> Tree:
                 entries[key] = below
         if within and isinstance(value.get("id"), str) and _NODES & value.keys():
             entries["id"] = str(value["id"]).removeprefix(within)
-        if entries.get("node_id") == "start-node":
+        if entries.get("node_id") == _START:
             del entries["node_id"]
         return entries
     if isinstance(value, list):

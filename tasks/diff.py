@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from flyteidl.admin.launch_plan_pb2 import LaunchPlan
-from flyteidl.admin.task_pb2 import TaskSpec
+from flyteidl.admin.workflow_pb2 import WorkflowSpec
 from pydantic import Field
 
 from tasks import _interfaces, _structure
@@ -98,14 +98,18 @@ def compare_with_stage(package: Sequence[Entity], flyte: Flyte, stage: Stage, *,
     if baseline.version:
         newest = f"Nothing of this is ACTIVE there; compared with the newest version, {baseline.version}."
         note = "" if baseline.active else newest
-    placement = Placement(
-        project=stage.project, domain=stage.domain, version="-", bundle_uri="-", destination="-"
-    )
-    there = rewrite(package, placement, stage_settings(stage))
-    changes, unchanged = entity_changes(baseline.entities, there)
+    changes, unchanged = entity_changes(baseline.entities, placed_in(stage, package))
     return EntityDiff(
         project=stage.project, domain=stage.domain, changes=changes, unchanged=unchanged, note=note
     )
+
+
+def placed_in(stage: Stage, package: Sequence[Entity]) -> list[Entity]:
+    """Return a package as it is registered in a stage, but for its version and its code's location."""
+    place = Placement(
+        project=stage.project, domain=stage.domain, version="-", bundle_uri="-", destination="-"
+    )
+    return rewrite(package, place, stage_settings(stage))
 
 
 def entity_changes(old: Sequence[Entity], new: Sequence[Entity]) -> tuple[list[EntityChange], int]:
@@ -131,10 +135,11 @@ def _change(kind: Kind, name: str, before: Entities, after: Entities, most: int)
         gone = [] if kind is Kind.TASK else [f"the {kind.value} is gone"]
         return [EntityChange(kind=kind, name=name, change=Change.REMOVED, against=version, breaking=gone)]
     was, becomes = _quiet_message(old), _quiet_message(new)
-    if was == becomes and kind is not Kind.WORKFLOW:
-        # No need of trees; a workflow's interface depends on its launch plan, too.
+    # Equal messages need no trees; a workflow's interface depends on its launch plan, too.
+    equal = was == becomes
+    if equal and kind is not Kind.WORKFLOW:
         return []
-    found = list(_structure.differences(_quiet_tree(was), _quiet_tree(becomes)))
+    found = [] if equal else list(_structure.differences(_quiet_tree(was), _quiet_tree(becomes)))
     faced = _interfaces.compare(_interface(old, before), _interface(new, after))
     if not found and not faced.breaking and not faced.harmless:
         return []
@@ -162,7 +167,7 @@ def _interface(entity: Entity, among: Entities) -> _interfaces.Interface:
 
 
 def _quiet_message(entity: Entity) -> Message:
-    """Return an entity's message without what differs between any two versions: identity, code, flytekit.
+    """Return an entity's message without what differs in any two versions: identity, code, flytekit, notes.
 
     What a container runs is one text in it.
     """
@@ -172,10 +177,16 @@ def _quiet_message(entity: Entity) -> Message:
     for identifier in identifiers(message):
         if (identifier.project, identifier.domain, identifier.version) == own:
             identifier.project = identifier.domain = identifier.version = ""
-    if isinstance(message, TaskSpec):
-        message.template.metadata.runtime.version = ""
-        if args := message.template.container.args:
-            args[:] = [str(_quiet(" ".join(args)))]
+    if isinstance(message, LaunchPlan):
+        message.ClearField("closure")
+        return message
+    message.ClearField("description")
+    if isinstance(message, WorkflowSpec):
+        _structure.uncompile(message.template)
+        return message
+    message.template.metadata.runtime.version = ""
+    if args := message.template.container.args:
+        args[:] = [str(_quiet(" ".join(args)))]
     return message
 
 

@@ -1,27 +1,25 @@
-"""Whether a stage has the very entities of a package: a digest of each, and what differs; all pure.
+"""Whether a stage has the very entities of a package, and which of them are otherwise; all pure.
 
 A promotion may change an entity's identity, the location of its code and what a stage sets on launch
-plans. Everything else has to be the same in every stage; that is compared here, by digest, and said.
+plans. Everything else has to be the same in every stage; that is compared here, whole, and said.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from flyteidl.admin.launch_plan_pb2 import LaunchPlan
 from flyteidl.admin.task_pb2 import TaskSpec
+from flyteidl.admin.workflow_pb2 import WorkflowSpec
 
 from tasks import _structure
-from tasks._entities import Entity, Message
-from tasks._rewrite import LaunchSettings, Placement, identifiers, rewrite, without_settings
+from tasks._entities import Entity, Message, templates
+from tasks._rewrite import identifiers, without_settings
 from tasks._types import Record
 
 _LOCATION = re.compile(r"--additional-distribution (\S+)")
 _DESTINATION = re.compile(r"--dest-dir \S+")
-_NOWHERE = Placement(project="-", domain="-", version="-", bundle_uri="-", destination="-")
 _SHOWN = 5
 
 
@@ -60,31 +58,21 @@ class SameBytes(Record):
         return "; ".join(parts)
 
 
-def content_digests(entities: Iterable[Entity], known: dict[bytes, str] | None = None) -> dict[str, str]:
-    """Return `sha256:...` of the content of each entity, by kind and name.
+def compare(package: Iterable[Entity], there: Iterable[Entity]) -> SameBytes:
+    """Compare the content of a package with that of what is registered, or the contents of two stages.
 
-    Left out are identity, also in references to entities of the same placement, the location of the code
-    bundle, the folder that it is unpacked in, and all that a stage can set on a launch plan. The digest of
-    an entity of a package is that of the same entity once it is registered, in whatever stage.
-
-    `known` keeps the digests that were made, by the very bytes they were made of, for the next call.
+    All are as `rewrite` placed them, wherever. Left out are identity, also in references to entities of the
+    same placement, the location of the code bundle, the folder that it is unpacked in, and all that a stage
+    can set on a launch plan. So an entity of a package is the same in whatever stage it is registered.
     """
-    known = {} if known is None else known
-    digests = {}
-    for entity in entities:
-        message = _bare_message(entity)
-        content = entity.kind.value.encode() + b"\0" + message.SerializeToString(deterministic=True)
-        digests[str(entity)] = known[content] = known.get(content) or _digest(message)
-    return digests
-
-
-def compare(package: Mapping[str, str], there: Mapping[str, str]) -> SameBytes:
-    """Compare the digests of a package with those of what is registered, or those of two stages."""
+    ours = {str(entity): entity for entity in package}
+    theirs = {str(entity): entity for entity in there}
+    both = ours.keys() & theirs.keys()
     return SameBytes(
-        total=len(package),
-        different=sorted(name for name in package.keys() & there.keys() if package[name] != there[name]),
-        missing=sorted(package.keys() - there.keys()),
-        foreign=sorted(there.keys() - package.keys()),
+        total=len(ours),
+        different=sorted(name for name in both if not _same(ours[name], theirs[name])),
+        missing=sorted(ours.keys() - theirs.keys()),
+        foreign=sorted(theirs.keys() - ours.keys()),
     )
 
 
@@ -104,27 +92,32 @@ def strangers(entities: Sequence[Entity], *, project: str, domain: str) -> list[
     ]
 
 
-def _digest(message: Message) -> str:
-    content = json.dumps(_tree(message), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return "sha256:" + hashlib.sha256(content.encode()).hexdigest()
+def _same(one: Entity, other: Entity) -> bool:
+    """Whether two entities have the same content; only where their bytes differ does it take trees to say."""
+    ours, theirs = _bare_message(one), _bare_message(other)
+    return ours == theirs or _tree(ours) == _tree(theirs)
 
 
 def bare(entity: Entity) -> _structure.Tree:
-    """Return an entity's content as `content_digests` takes it."""
+    """Return an entity's content as `compare` takes it."""
     return _tree(_bare_message(entity))
 
 
 def _bare_message(entity: Entity) -> Message:
     """Return a copy of an entity's message without its place; what a container runs is one text in it."""
-    [placed] = rewrite([entity], _NOWHERE, LaunchSettings())
-    message, own = placed.message, entity.id
+    message = type(entity.message)()
+    message.CopyFrom(entity.message)
+    own = (entity.id.project, entity.id.domain, entity.id.version)
     for identifier in identifiers(message):
-        place = (identifier.project, identifier.domain, identifier.version)
-        if place in (("-", "-", "-"), (own.project, own.domain, own.version)):
+        if (identifier.project, identifier.domain, identifier.version) == own:
             identifier.project = identifier.domain = identifier.version = ""
     if isinstance(message, LaunchPlan):
         return LaunchPlan(spec=without_settings(message.spec))
-    if isinstance(message, TaskSpec) and (args := message.template.container.args):
+    message.ClearField("description")
+    if isinstance(message, WorkflowSpec):
+        for template in templates(message):
+            _structure.uncompile(template)
+    elif args := message.template.container.args:
         args[:] = [str(_placeless(" ".join(args)))]
     return message
 

@@ -17,13 +17,11 @@ from tasks._entities import Entity, Kind
 from tasks._errors import TaxiwayError
 from tasks._flyte import Flyte
 from tasks._registered import fetch_registered
-from tasks._rewrite import Placement, rewrite
 from tasks._schedules import schedule_effects, schedule_of
 from tasks._types import Finding, Status, Verdict
-from tasks.diff import Change, EntityChange, EntityDiff, entity_changes
+from tasks.diff import Change, EntityChange, EntityDiff, entity_changes, placed_in
 from tasks.gates import GateVerdict
 from tasks.policy import Stage
-from tasks.preview_order import stage_settings
 from tasks.registration import EntityName
 from tasks.same_bytes import bare
 from tasks.simulation_records import Simulation, StageSimulation
@@ -51,21 +49,21 @@ class Activating:
     kept: list[str]
 
 
-def plan_registering(package: Sequence[Entity], there: Sequence[Entity], stage: Stage) -> Registering:
-    """Compare a package with what is registered under its version in a stage.
+def plan_registering(placed: Sequence[Entity], there: Sequence[Entity]) -> Registering:
+    """Compare a package, as it is placed in a stage, with what is registered there under its version.
 
     Launch plans are compared with the stage's settings on them, for Flyte refuses other settings under
     the same version as it refuses other content.
     """
     found = {(one.kind, one.name): one for one in there}
     plan = Registering()
-    for entity in package:
+    for entity in placed:
         name = EntityName(kind=entity.kind, name=entity.name)
         old = found.get((entity.kind, entity.name))
         if old is None:
             plan.new.append(name)
             continue
-        differences = list(_structure.differences(_content(old, stage), _content(entity, stage, ours=True)))
+        differences = list(_structure.differences(_content(old), _content(entity)))
         if not differences:
             plan.existing.append(name)
             continue
@@ -147,7 +145,8 @@ def _simulate(
     now = state(stage, flyte)
     workflows = {one.name for one in package if one.kind is Kind.WORKFLOW}
     there = fetch_registered(flyte, stage.project, stage.domain, version, workflows=workflows)
-    registering = plan_registering(package, there, stage)
+    placed = placed_in(stage, package)
+    registering = plan_registering(placed, there)
     activating = plan_activating(stage, now, version)
     findings = [
         *over_limits(package, task_limits(flyte, stage), stage),
@@ -175,7 +174,7 @@ def _simulate(
         deactivated=activating.deactivated,
         kept=activating.kept,
         schedules=list(schedule_effects(_schedules(flyte, stage, touched), after)),
-        diff=_diff(flyte, stage, package, now, version),
+        diff=_diff(flyte, stage, placed, now, version),
         gates=gates(stage, flyte, now),
         drift=now.drift,
         partial=now.partial,
@@ -195,12 +194,9 @@ def _outline(stage: Stage, version: str, findings: Sequence[Finding]) -> StageSi
     )
 
 
-def _content(entity: Entity, stage: Stage, *, ours: bool = False) -> _structure.Tree:
+def _content(entity: Entity) -> _structure.Tree:
     if not isinstance(entity.message, LaunchPlan):
         return bare(entity)
-    if ours:
-        place = Placement(project="", domain="", version="", bundle_uri="-", destination="-")
-        [entity] = rewrite([entity], place, stage_settings(stage))
     message = LaunchPlan()
     message.CopyFrom(entity.message)
     own, workflow = message.id, message.spec.workflow_id
@@ -223,22 +219,18 @@ def _schedules(flyte: Flyte, stage: Stage, names: set[str]) -> Mapping[str, str]
 
 
 def _diff(
-    flyte: Flyte, stage: Stage, package: Sequence[Entity], state: StageState, version: str
+    flyte: Flyte, stage: Stage, placed: Sequence[Entity], state: StageState, version: str
 ) -> EntityDiff:
-    """Compare the package with what the stage runs now."""
-    place = Placement(
-        project=stage.project, domain=stage.domain, version="-", bundle_uri="-", destination="-"
-    )
-    plans = {one.name for one in package if one.kind is Kind.LAUNCH_PLAN}
+    """Compare the package, as it is placed in the stage, with what the stage runs now."""
+    plans = {one.name for one in placed if one.kind is Kind.LAUNCH_PLAN}
     running = {found for name, versions in state.active.items() if name in plans for found in versions}
     changes: list[EntityChange] = []
-    note, unchanged = "The stage runs this version already.", len(package)
+    note, unchanged = "The stage runs this version already.", len(placed)
     if running != {version}:
-        baseline = fetch_baseline(flyte, package, project=stage.project, domain=stage.domain, version=version)
+        baseline = fetch_baseline(flyte, placed, project=stage.project, domain=stage.domain, version=version)
         note = "" if baseline.active else f"Nothing of this is ACTIVE; against {baseline.version}."
         note = note if baseline.version else "Nothing of this is registered here yet."
-        there = rewrite(package, place, stage_settings(stage))
-        changes, unchanged = entity_changes(baseline.entities, there)
+        changes, unchanged = entity_changes(baseline.entities, placed)
     return EntityDiff(
         project=stage.project, domain=stage.domain, changes=changes, unchanged=unchanged, note=note
     )

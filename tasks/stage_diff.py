@@ -19,7 +19,7 @@ from tasks._types import Record
 from tasks.diff import EntityChange, entity_changes
 from tasks.history import iso
 from tasks.policy import Stage
-from tasks.same_bytes import SameBytes, compare, content_digests
+from tasks.same_bytes import SameBytes, compare
 from tasks.stage_state import Activation, Generation, StageState, active_plans, generations, record_of
 
 _DETAILS = 12
@@ -88,7 +88,7 @@ def read_diff(home: Home, first: str, second: str, *, open_flyte: Open) -> Stage
         changes=changes,
         unchanged=unchanged,
         settings=settings_changes(entities, others),
-        bytes=compare(content_digests(entities), content_digests(others)),
+        bytes=compare(entities, others),
     )
 
 

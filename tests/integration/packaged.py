@@ -70,9 +70,8 @@ def make_project(flyte: Flyte, name: str) -> None:
         flyte.call("RegisterProject", ProjectRegisterRequest(project=Project(id=name, name=name)))
 
 
-def register(flyte: Flyte, package: Sequence[Entity], stage: Stage, version: str) -> None:
-    """Register a package in a stage, with the stage's settings and its code under the stage's prefix."""
-    make_project(flyte, stage.project)
+def placed(package: Sequence[Entity], stage: Stage, version: str) -> list[Entity]:
+    """Return a package as a stage registers it: with its settings and its code under the stage's prefix."""
     placement = Placement(
         project=stage.project,
         domain=stage.domain,
@@ -80,7 +79,13 @@ def register(flyte: Flyte, package: Sequence[Entity], stage: Stage, version: str
         bundle_uri=f"s3://bucket/{stage.project}/{stage.domain}/code.tar.gz",
         destination=".",
     )
-    register_all(rewrite(package, placement, stage_settings(stage)), flyte)
+    return rewrite(package, placement, stage_settings(stage))
+
+
+def register(flyte: Flyte, package: Sequence[Entity], stage: Stage, version: str) -> None:
+    """Register a package in a stage."""
+    make_project(flyte, stage.project)
+    register_all(placed(package, stage, version), flyte)
 
 
 def activate(flyte: Flyte, stage: Stage, name: str, version: str) -> None:

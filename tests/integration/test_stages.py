@@ -15,9 +15,9 @@ from tasks._entities import Entity, Kind
 from tasks._flyte import Flyte
 from tasks._registered import fetch_registered
 from tasks.policy import Stage
-from tasks.same_bytes import code_locations, compare, content_digests, strangers
+from tasks.same_bytes import code_locations, compare, strangers
 from tests.fixtures.target import build_target
-from tests.integration.packaged import flyte_of, packaged, register
+from tests.integration.packaged import flyte_of, packaged, placed, register
 from tests.running import Cluster
 
 VERSION = "v1"
@@ -172,12 +172,10 @@ def test_what_wins_where_code_and_stage_set_it(
 def test_two_stages_have_the_same_bytes_and_no_reference_between_them(
     flyte: Flyte, package: list[Entity]
 ) -> None:
-    digests = content_digests(package)
     for stage in (DEVELOPMENT, PRODUCTION):
         there = fetch_registered(flyte, stage.project, stage.domain, VERSION)
-        assert (
-            str(compare(digests, content_digests(there))) == f"same bytes: {len(package)} of {len(package)}"
-        )
+        found = compare(placed(package, stage, VERSION), there)
+        assert str(found) == f"same bytes: {len(package)} of {len(package)}"
         assert strangers(there, project=stage.project, domain=stage.domain) == []
         assert code_locations(there) == {f"s3://bucket/{stage.project}/{stage.domain}/code.tar.gz"}
 
@@ -190,5 +188,5 @@ def test_another_task_under_the_same_version_is_named(flyte: Flyte, package: lis
     changed = [other, *(one for one in package if one is not task)]
     register(flyte, changed, DEVELOPMENT, "tampered")
     there = fetch_registered(flyte, DEVELOPMENT.project, DEVELOPMENT.domain, "tampered")
-    compared = compare(content_digests(package), content_digests(there))
+    compared = compare(placed(package, DEVELOPMENT, "tampered"), there)
     assert compared.different == [str(task)]

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from flyteidl.admin.task_pb2 import TaskSpec
-from flyteidl.core.workflow_pb2 import WorkflowTemplate
+from flyteidl.core.literals_pb2 import LiteralMap
+from flyteidl.core.tasks_pb2 import TaskTemplate
+from flyteidl.core.workflow_pb2 import ArrayNode, Node, WorkflowTemplate
 from google.protobuf.message import Message
 from google.protobuf.text_format import Parse
 
@@ -14,6 +16,54 @@ def _template(text: str) -> WorkflowTemplate:
 
 def _lines(old: Message, new: Message) -> list[str]:
     return sentences(list(differences(tree(old), tree(new))), most=5)
+
+
+KINDS = """
+    id { resource_type: TASK name: "t" }
+    type: "python-task"
+    metadata { discoverable: true timeout { seconds: 60 } interruptible: false }
+    interface { inputs { variables { key: "a" value { type { collection_type { simple: BOOLEAN } } } } } }
+    container {
+        args: ["one", "two"]
+        env { key: "b" value: "2" }
+        resources { requests { name: CPU value: "1" } }
+    }
+    custom { fields { key: "ratio" value { number_value: 1.5 } } fields { key: "of" value { list_value {
+        values { bool_value: true } values { null_value: NULL_VALUE } values { string_value: "x" } } } } }
+    config { key: "k" value: "v" }
+"""
+
+
+def test_a_tree_names_every_kind_of_value() -> None:
+    assert tree(Parse(KINDS, TaskTemplate())) == {
+        "id": "t",
+        "type": "python-task",
+        "metadata": {"discoverable": "true", "timeout": "60s", "interruptible": "false"},
+        "interface": {"inputs": {"variables": {"a": {"type": {"collection_type": {"simple": "BOOLEAN"}}}}}},
+        "container": {
+            "args": "one two",
+            "env": {"[b]": {"key": "b", "value": "2"}},
+            "resources": {"requests": {"[CPU]": {"name": "CPU", "value": "1"}}},
+        },
+        "custom": {"ratio": "1.5", "of": "True None x"},
+        "config": {"k": "v"},
+    }
+
+
+def test_bytes_fractions_and_numbers_are_values_as_in_json() -> None:
+    literals = LiteralMap()
+    literals.literals["raw"].scalar.binary.value = b"\x00\x01"
+    literals.literals["half"].scalar.primitive.float_value = 0.5
+    literals.literals["many"].scalar.primitive.integer = 2**53
+    node = Node(id="n", array_node=ArrayNode(min_success_ratio=0.1, parallelism=4))
+    assert tree(literals) == {
+        "literals": {
+            "raw": {"scalar": {"binary": {"value": "AAE="}}},
+            "half": {"scalar": {"primitive": {"float_value": "0.5"}}},
+            "many": {"scalar": {"primitive": {"integer": str(2**53)}}},
+        }
+    }
+    assert tree(node) == {"id": "n", "array_node": {"min_success_ratio": "0.1", "parallelism": "4"}}
 
 
 SOURCE = """
