@@ -21,7 +21,8 @@ def to_text(time: datetime) -> str:
 
 def from_text(text: str) -> datetime:
     """Return the time that `to_text` wrote."""
-    return datetime.strptime(text, _FORMAT).replace(tzinfo=timezone.utc)
+    # strptime takes ten times as long, and every row of every list has such a text; Python 3.10 knows no Z.
+    return datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=timezone.utc)
 
 
 def to_timestamp(time: datetime | str) -> Timestamp:
