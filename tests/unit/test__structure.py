@@ -7,7 +7,7 @@ from flyteidl.core.workflow_pb2 import ArrayNode, Node, WorkflowTemplate
 from google.protobuf.message import Message
 from google.protobuf.text_format import Parse
 
-from tasks._structure import differences, sentences, tree
+from tasks._structure import differences, sentences, tree, uncompile
 
 
 def _template(text: str) -> WorkflowTemplate:
@@ -85,6 +85,13 @@ COMPILED = SOURCE.replace('promise { var: "a" }', 'promise { node_id: "start-nod
 
 def test_a_workflow_and_its_compiled_form_are_the_same() -> None:
     assert _lines(_template(SOURCE), _template(COMPILED)) == []
+
+
+def test_a_compiled_workflow_without_what_the_compiler_adds_is_the_source_itself() -> None:
+    compiled = _template(COMPILED)
+    compiled.nodes[0].upstream_node_ids.append("start-node")
+    uncompile(compiled)
+    assert compiled == _template(SOURCE)
 
 
 BRANCHES = """
