@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from flyteidl.admin.common_pb2 import NamedEntityIdentifier
 from flyteidl.admin.launch_plan_pb2 import ActiveLaunchPlanRequest, LaunchPlan
 from flyteidl.admin.version_pb2 import GetVersionRequest
+from flytekit import current_context
 from flytekit.configuration import Config
 
 from tasks._errors import FlyteNotFound, FlyteRefused, NotInstalled
 from tasks._flyte import Flyte, connect
+from tasks._stage_flyte import open_stage, read_stage_credentials
 from workflows.launch_plans import SELF_CHECK, Installation, installation_of
 
+GLANCE_S = 3
+"""How long a command that only shows something waits for a stage's Flyte, which has its own trouble."""
 SANDBOX_BUILD = "sandbox"
 """What the sandbox answers to GetVersion as its build; a Flyte on Kubernetes has a commit there."""
 SANDBOX_IMAGE = "localhost:30000/taxiway:default"
@@ -25,6 +29,34 @@ def flyte_at(config_file: str | None, *, patience_s: float = 15) -> Iterator[Fly
     """Open a connection to the Flyte that `config_file`, or the ordinary configuration, names."""
     with connect(Config.auto(config_file), timeout_s=30, patience_s=patience_s) as flyte:
         yield flyte
+
+
+def stage_credentials() -> Mapping[str, Mapping[str, str]]:
+    """Return the caller's credentials for other clusters, by endpoint; none where there are none.
+
+    They are what tasks have as the secret `taxiway/flyte_credentials`, read from where flytekit looks for
+    secrets: here, the variable `_FSEC_TAXIWAY_FLYTE_CREDENTIALS`.
+
+    Raises:
+        BadUsage: they are no TOML of tables.
+    """
+    return read_stage_credentials(current_context().secrets)
+
+
+@contextmanager
+def stage_at(endpoint: str, own: Flyte, *, patience_s: float = 15) -> Iterator[Flyte]:
+    """Open a connection to a stage's Flyte, with the caller's credentials; `own` where `endpoint` is empty.
+
+    `patience_s` is how long a call to another Flyte goes on trying.
+
+    Raises:
+        BadUsage: see `stage_credentials` and `open_stage`.
+    """
+    if not endpoint:
+        yield own
+        return
+    with open_stage(endpoint, own, stage_credentials()) as flyte:
+        yield flyte.hurried(timeout_s=flyte.timeout_s, patience_s=patience_s)
 
 
 def is_sandbox(flyte: Flyte) -> bool:

@@ -89,13 +89,14 @@ class Flyte:
     """An open connection to one Flyte.
 
     `timeout_s` is the limit of one call; `patience_s` how long `call` goes on trying while Flyte is
-    unavailable.
+    unavailable. `login` is what to do where it does not know us; empty is flytekit's own configuration.
     """
 
     config: Config
     rpcs: Mapping[str, Callable[..., Any]]
     timeout_s: float = 60
     patience_s: float = 45
+    login: str = ""
     clock: Clock = time.monotonic
     sleep: Sleep = time.sleep
     trips: Trips = field(default_factory=Trips)
@@ -116,14 +117,15 @@ class Flyte:
         try:
             answer = self.rpcs[rpc](request, timeout=self.timeout_s)
         except grpc.RpcError as error:
-            raise error_of(error.code(), error.details() or "", f"{rpc} on {self.endpoint}") from error
+            doing = f"{rpc} on {self.endpoint}"
+            raise error_of(error.code(), error.details() or "", doing, login=self.login) from error
         except requests.RequestException as error:
             raise FlyteUnavailable(
                 f"No token for {self.endpoint}: its identity provider does not answer ({error}).",
                 remedy="Check that it can be reached from here.",
             ) from error
         except (AccessTokenNotFoundError, AuthenticationError, AuthenticationPending) as error:
-            raise _unauthenticated(self.endpoint, str(error)) from error
+            raise _unauthenticated(self.endpoint, str(error), self.login) from error
         self.trips.shortest_s = min(self.trips.shortest_s, self.clock() - began)
         return answer
 
@@ -193,8 +195,11 @@ def can_log_in(platform: PlatformConfig, *, at_terminal: bool) -> bool:
 _INTERACTIVE = {AuthType.STANDARD.name, AuthType.PKCE.name, AuthType.DEVICEFLOW.name}
 
 
-def error_of(code: grpc.StatusCode, details: str, doing: str) -> TaxiwayError:
-    """Return our error for a gRPC status: what passes by waiting is recoverable, all else is not."""
+def error_of(code: grpc.StatusCode, details: str, doing: str, *, login: str = "") -> TaxiwayError:
+    """Return our error for a gRPC status: what passes by waiting is recoverable, all else is not.
+
+    `login` is what to do where Flyte does not know us; see `Flyte`.
+    """
     problem = f"{doing} failed: {code.name}: {details[:2000]}."
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and any(word in details for word in _TOO_LARGE):
         return _refused(FlyteRefused, problem, code, details, "Send less in one message.")
@@ -203,9 +208,9 @@ def error_of(code: grpc.StatusCode, details: str, doing: str) -> TaxiwayError:
             problem, remedy="Check that Flyte runs and can be reached; it is tried again."
         )
     if code is grpc.StatusCode.UNAUTHENTICATED:
-        return _unauthenticated(doing, details)
+        return _unauthenticated(doing, details, login)
     if code is grpc.StatusCode.UNIMPLEMENTED and "AuthMetadata" in details:
-        return _unauthenticated(doing, f"it asks who we are, and offers no way to log in ({details})")
+        return _unauthenticated(doing, f"it asks who we are, and offers no way to log in ({details})", login)
     if code is grpc.StatusCode.PERMISSION_DENIED:
         return _refused(
             FlyteRefused, problem, code, details, "Ask for the permission, or use another identity."
@@ -227,9 +232,13 @@ def _refused(
     return kind(problem, remedy=remedy, status=code.name, details=details)
 
 
-def _unauthenticated(doing: str, details: str) -> FlyteUnauthenticated:
+def _unauthenticated(doing: str, details: str, login: str) -> FlyteUnauthenticated:
     return FlyteUnauthenticated(
-        f"Flyte does not accept who we are ({doing}): {details}.",
-        remedy="Give flytekit credentials: FLYTE_CREDENTIALS_CLIENT_ID and a client secret, or a config file "
-        "that FLYTECTL_CONFIG names.",
+        f"Flyte does not accept who we are ({doing}): {details}.", remedy=login or _LOGIN
     )
+
+
+_LOGIN = (
+    "Give flytekit credentials: FLYTE_CREDENTIALS_CLIENT_ID and a client secret, or a config file that "
+    "FLYTECTL_CONFIG names."
+)

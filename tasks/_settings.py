@@ -32,6 +32,8 @@ class Settings:
     build_timeout_s: float = 1800
     package_timeout_s: int = 300
     rpc_timeout_s: float = 60
+    rpc_patience_s: float = 45
+    """How long a call is tried again while a Flyte, Taxiway's own or a stage's, is unavailable."""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:

@@ -21,6 +21,7 @@ else:
     import tomli as tomllib  # type: ignore[import-not-found]
 
 _KEY = "flyte_credentials"
+_PAIR = ("client_id", "client_secret")
 STAGE_SECRETS = [Secret(group=SECRET_GROUP, key=_KEY)]
 """For `secret_requests` of a task that goes to other clusters: a TOML table for each endpoint, with
 `client_id` and `client_secret`."""
@@ -33,6 +34,9 @@ def platform_of(
 
     Another one is reached with TLS, but for this machine's loopback, and with the credentials that are
     kept for it; ours are not sent there.
+
+    Raises:
+        BadUsage: what is kept for it is no whole pair of `client_id` and `client_secret`.
     """
     if not endpoint:
         return own
@@ -45,11 +49,14 @@ def platform_of(
     )
     if not known:
         return platform
+    pair = [known.get(name) for name in _PAIR]
+    if not all(isinstance(part, str) and part for part in pair):
+        raise BadUsage(
+            f"The secret {SECRET_GROUP}/{_KEY} has no {' and '.join(_PAIR)} for {endpoint}.",
+            remedy=f"Give both in its table, or take the table out where {endpoint} asks for no login.",
+        )
     return replace(
-        platform,
-        auth_mode=AuthType.CLIENTSECRET,
-        client_id=known.get("client_id"),
-        client_credentials_secret=known.get("client_secret"),
+        platform, auth_mode=AuthType.CLIENTSECRET, client_id=pair[0], client_credentials_secret=pair[1]
     )
 
 
@@ -84,10 +91,21 @@ def read_stage_credentials(secrets: Secrets) -> dict[str, dict[str, str]]:
 
 @contextmanager
 def open_stage(endpoint: str, own: Flyte, credentials: Mapping[str, Mapping[str, str]]) -> Iterator[Flyte]:
-    """Yield the Flyte of a stage at `endpoint`: `own` where that is empty."""
+    """Yield the Flyte of a stage at `endpoint`: `own` where that is empty.
+
+    Raises:
+        BadUsage: see `platform_of`.
+    """
     if not endpoint:
         yield own
         return
     platform = platform_of(endpoint, own.config.platform, credentials)
     with connect(Config(platform=platform), timeout_s=own.timeout_s, patience_s=own.patience_s) as flyte:
-        yield flyte
+        yield replace(flyte, login=_login(endpoint, known=endpoint in credentials))
+
+
+def _login(endpoint: str, *, known: bool) -> str:
+    secret = f"the secret {SECRET_GROUP}/{_KEY}"
+    if known:
+        return f"Correct the table of {endpoint} in {secret}."
+    return f"Add a table of {endpoint}, with {' and '.join(_PAIR)}, to {secret}."

@@ -57,7 +57,7 @@ def activate_generation(enrolment: Enrolment, activation: Activation) -> Activat
     settings = read_settings(os.environ)
     credentials = read_stage_credentials(current_context().secrets)
     with (
-        connect(Config.auto(), timeout_s=settings.rpc_timeout_s) as own,
+        connect(Config.auto(), timeout_s=settings.rpc_timeout_s, patience_s=settings.rpc_patience_s) as own,
         open_stage(activation.endpoint, own, credentials) as flyte,
     ):
         home = home_of(own, enrolment.name)

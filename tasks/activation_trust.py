@@ -23,6 +23,7 @@ from tasks._typed import Unreadable, value_of
 from tasks.limits import permits
 from tasks.stage_state import (
     GENERATION_FLOWS,
+    WHOLE_NOTE,
     Activation,
     Cause,
     Generation,
@@ -104,8 +105,10 @@ def wrong_launch(activation: Activation, own: Execution, enrolment: Enrolment) -
         yield f"it runs as {own.id.name}, and not under its generation's name, {name}"
     if activation.target != enrolment.name:
         yield f"it is for the target {activation.target}, and this launch plan is {enrolment.name}'s"
-    notes = own.spec.annotations.values
-    if any(notes[key] != value for key, value in notes_of(activation).items()):
+    notes, wanted = own.spec.annotations.values, notes_of(activation)
+    noted = generation_of(own)
+    told = noted is not None and noted.record in (None, activation)
+    if not told or any(notes[key] != wanted[key] for key in wanted.keys() - {WHOLE_NOTE}):
         yield "its annotations do not say what it does"
     if not set(tags_of(activation)) <= set(own.spec.tags):
         yield "it does not have its tags"

@@ -106,7 +106,9 @@ def record_approval(
     """Record who approves what; fails where that cannot be approved."""
     checked(sha=sha, stage=stage, policy=policy, comment=comment)
     settings = read_settings(os.environ)
-    with connect(Config.auto(), timeout_s=settings.rpc_timeout_s) as flyte:
+    with connect(
+        Config.auto(), timeout_s=settings.rpc_timeout_s, patience_s=settings.rpc_patience_s
+    ) as flyte:
         execution = get_execution(flyte, own_execution())
     return approval_of(
         execution, enrolment, sha=sha, stage=stage, policy=policy, approve=approve, comment=comment

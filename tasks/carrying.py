@@ -3,43 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from itertools import count
 from pathlib import Path
 
 from flyteidl.admin.execution_pb2 import Execution
 from flytekit import Resources, current_context, task
-from flytekit.configuration import Config
 
 from tasks._enrolment import Enrolment
 from tasks._executions import ENDED, phase_of
-from tasks._flyte import Flyte, connect
-from tasks._git_credentials import GIT_SECRETS, read_credentials
+from tasks._git_credentials import GIT_SECRETS
 from tasks._home import Home
 from tasks._launch import Launched, launch
 from tasks._names import execution_name, release_tag, stage_tag, target_tag
-from tasks._own import home_of, own_execution
-from tasks._settings import read_settings
-from tasks._stage_flyte import STAGE_SECRETS, open_stage, read_stage_credentials
+from tasks._own import own_execution
+from tasks._stage_flyte import STAGE_SECRETS
 from tasks._typed import Unreadable, literals, value_of
 from tasks._types import Record, Status, Verdict
 from tasks._wait import wait
-from tasks.entry_gates import ENTRY_GATES, judge_all
-from tasks.gates import Asked, GateVerdict
+from tasks.looking import Look, looking, simulated
 from tasks.manifest import Manifest
-from tasks.policy import Policy, Stage
-from tasks.prepare import fetch_revision
-from tasks.preview_order import stage_settings
-from tasks.promotion import placement_of, policy_in_force, stages_of, version_in_stage
 from tasks.promotion_records import PromotionReport, PromotionStatus, flow_notes
-from tasks.releases import Released, read_entities, read_manifest
-from tasks.simulation import simulate
+from tasks.releases import Released, read_manifest
 from tasks.simulation_records import Simulation
-from tasks.source import Source
-from tasks.stage_state import StageState, read_stage
 
 PROMOTION_TIMEOUT_S = 6 * 3600
 _GOES_ON = frozenset({PromotionStatus.PROMOTED, PromotionStatus.UNCHANGED})
@@ -167,91 +154,6 @@ def _followed(home: Home, stage: str, launched: Launched) -> StageOutcome:
         sleep=home.flyte.sleep,
     )
     return outcome_of(home, stage, ended)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Look:
-    """What a release is carried by: the revision, the policy in force, the records, the stages' Flytes."""
-
-    enrolment: Enrolment
-    source: Source
-    policy: Policy
-    home: Home
-    credentials: Mapping[str, Mapping[str, str]]
-
-    def open(self, stage: Stage) -> AbstractContextManager[Flyte]:
-        """Open the Flyte of a stage."""
-        return open_stage(stage.endpoint, self.home.flyte, self.credentials)
-
-    def state(self, stage: Stage, flyte: Flyte) -> StageState:
-        """Read what a stage runs."""
-        return read_stage(self.home, flyte, stage)
-
-    def gates(self, manifest: Manifest, stage: Stage, flyte: Flyte, state: StageState) -> list[GateVerdict]:
-        """Ask a stage's entry gates about a release, as things are now."""
-        _, previous = stages_of(self.policy, stage.name)
-        with self.open(previous) if previous else nullcontext() as there:
-            asked = Asked(
-                enrolment=self.enrolment,
-                policy=self.policy,
-                policy_digest=self.policy.digest,
-                manifest=manifest,
-                stage=stage,
-                previous=previous,
-                state=state,
-                before=self.state(previous, there) if previous and there else None,
-                home=self.home,
-                flyte=flyte,
-                flyte_before=there,
-                source=self.source,
-                now=datetime.now(timezone.utc),
-            )
-            return judge_all(ENTRY_GATES, asked)
-
-
-@contextmanager
-def looking(enrolment: Enrolment, sha: str, *, into: Path, environ: Mapping[str, str]) -> Iterator[Look]:
-    """Find everything that a release is carried by, as it is now.
-
-    Raises:
-        PolicyInvalid: the policy in force cannot be used.
-    """
-    settings = read_settings(environ)
-    secrets = current_context().secrets
-    source = fetch_revision(
-        enrolment, sha, into=into, settings=settings, credentials=read_credentials(secrets), environ=environ
-    )
-    with connect(Config.auto(), timeout_s=settings.rpc_timeout_s) as own:
-        yield Look(
-            enrolment=enrolment,
-            source=source,
-            policy=policy_in_force(source, enrolment),
-            home=home_of(own, enrolment.name),
-            credentials=read_stage_credentials(secrets),
-        )
-
-
-def simulated(look: Look, manifest: Manifest) -> Simulation:
-    """Say what a release would do in every stage. Nothing is written."""
-    entities = read_entities(look.home, manifest)
-
-    def version(stage: Stage) -> str:
-        with look.open(stage) as flyte:
-            return version_in_stage(
-                flyte,
-                entities,
-                placement_of(stage, manifest, version=manifest.version, bundle_uri="-"),
-                stage_settings(stage),
-            )
-
-    return simulate(
-        look.policy.stage,
-        entities,
-        version=version,
-        open_flyte=look.open,
-        state=look.state,
-        gates=lambda stage, flyte, state: look.gates(manifest, stage, flyte, state),
-    )
 
 
 def carry_release(

@@ -16,7 +16,8 @@ class Sight:
 
     `runs` is the release that is active there, all of it; empty where there is none. `verified` is since
     when it has been verified there, None where it is not; `unverified` says why. `held` is the reason of a
-    hold. `left_alone` says of releases that did not work here why they are not tried again.
+    hold. `left_alone` says of releases that did not work here why they are not tried again. `lost` is why
+    the stage cannot be looked at; empty where it can.
     """
 
     stage: str
@@ -26,6 +27,7 @@ class Sight:
     unverified: str = ""
     held: str = ""
     left_alone: Mapping[str, str] = field(default_factory=dict)
+    lost: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,9 @@ def _due(before: Sight, into: Sight, now: datetime) -> Due:
     def none(because: str) -> Due:
         return Due(stage=into.stage, because=because)
 
+    for one in (before, into):
+        if one.lost:
+            return none(f"{one.stage} cannot be looked at: {one.lost}")
     if not sha:
         return none(f"{before.stage} runs no release, or not all of one")
     if sha == into.runs:

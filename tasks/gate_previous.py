@@ -16,6 +16,8 @@ class PreviousStage:
 
     def judge(self, asked: Asked) -> GateVerdict:
         """Compare the stage before with the release, and find the promotion that brought it there."""
+        if asked.previous is not None and asked.lost:
+            return judge_lost(asked.previous.name, asked.lost)
         if asked.before is None:
             return GateVerdict(gate=self.name, state=GateState.OPEN, because="it is the first stage")
         waiting = judge_running(asked.before, sha=asked.sha, manifest=asked.manifest.digest)
@@ -40,6 +42,13 @@ def judge_running(before: StageState, *, sha: str, manifest: str) -> GateVerdict
     if before.drift:
         return _waiting(f"{stage} does not run all of it", opens=promote, evidence=before.drift[:_SHOWN])
     return None
+
+
+def judge_lost(stage: str, lost: str) -> GateVerdict:
+    """Return the verdict where nobody knows what the stage before runs."""
+    return _waiting(
+        f"{stage} cannot be looked at", opens=f"once the Flyte of {stage} answers", evidence=[lost]
+    )
 
 
 def judge_verified(before: StageState, found: Verified | NotVerified) -> GateVerdict:

@@ -32,6 +32,13 @@ class Soak:
         soak_s = v.seconds(asked.stage.gates.soak)
         if not soak_s:
             return GateVerdict(gate=self.name, state=GateState.OPEN, because="no soak time is asked for")
+        if asked.previous is not None and asked.lost:
+            stage = asked.previous.name
+            return _waiting(
+                f"{stage} cannot be looked at",
+                opens=f"once the Flyte of {stage} answers",
+                evidence=[asked.lost],
+            )
         if asked.before is None or asked.previous is None:
             return GateVerdict(gate=self.name, state=GateState.OPEN, because="it is the first stage")
         record, stage = asked.before.record, asked.previous.name

@@ -50,6 +50,7 @@ class Asked:
     `home` is where the records are. `state` is what the stage runs now, `before` the state of the stage
     before it, None where it is the first one. `source` is the fetched revision, for ancestry.
     `flyte_before` is the Flyte of the stage before; it may be left out where both are on the same one.
+    `lost` is why the stage before cannot be looked at; empty where it can.
     """
 
     enrolment: Enrolment
@@ -65,6 +66,7 @@ class Asked:
     source: Source | None
     now: datetime
     flyte_before: Flyte | None = None
+    lost: str = ""
 
     @property
     def sha(self) -> str:

@@ -156,6 +156,8 @@ def record_hold(enrolment: Enrolment, stage: str, reason: str, hold: bool) -> Ho
     """Record who holds a stage, or lets it go, and why; fails without a reason."""
     checked(stage=stage, reason=reason)
     settings = read_settings(os.environ)
-    with connect(Config.auto(), timeout_s=settings.rpc_timeout_s) as flyte:
+    with connect(
+        Config.auto(), timeout_s=settings.rpc_timeout_s, patience_s=settings.rpc_patience_s
+    ) as flyte:
         execution = get_execution(flyte, own_execution())
     return hold_of(execution, enrolment, stage=stage, reason=reason, hold=hold)

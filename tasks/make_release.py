@@ -162,7 +162,9 @@ def make_release(
         destination=policy.package.destination if policy else "",
     )
     settings = read_settings(os.environ)
-    with connect(Config.auto(), timeout_s=settings.rpc_timeout_s) as flyte:
+    with connect(
+        Config.auto(), timeout_s=settings.rpc_timeout_s, patience_s=settings.rpc_patience_s
+    ) as flyte:
         return release_package(
             enrolment,
             prepared,

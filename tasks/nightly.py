@@ -11,7 +11,7 @@ from flytekit.configuration import Config
 
 from tasks import _values as v
 from tasks._enrolment import Enrolment
-from tasks._errors import VerdictFailed
+from tasks._errors import TaxiwayError, VerdictFailed
 from tasks._executions import phase_of
 from tasks._flyte import connect
 from tasks._git_credentials import GIT_SECRETS
@@ -22,10 +22,11 @@ from tasks._settings import read_settings
 from tasks._stage_flyte import STAGE_SECRETS
 from tasks._typed import Unreadable, value_of
 from tasks._types import Record
-from tasks.carrying import Look, StageOutcome, looking, promote_and_wait
+from tasks.carrying import StageOutcome, promote_and_wait
 from tasks.due import Due, Sight, due, later_night, night_of
 from tasks.going_back import left_behind
 from tasks.hold import find_hold
+from tasks.looking import Look, looking
 from tasks.policy import Stage
 from tasks.rollback import history_of
 from tasks.stage_state import GENERATION_FLOWS, Generation, generation_of
@@ -53,9 +54,17 @@ class NightlyReport(Record):
 
 
 def sight_of(look: Look, stage: Stage) -> Sight:
-    """Look at one stage: what it runs, whether that is verified, holds, and what did not work there."""
-    with look.open(stage) as flyte:
-        state = look.state(stage, flyte)
+    """Look at one stage: what it runs, whether that is verified, holds, and what did not work there.
+
+    One at another Flyte that does not answer, or does not let us in, is lost for tonight, and no other is.
+    """
+    try:
+        with look.open(stage) as flyte:
+            state = look.state(stage, flyte)
+    except TaxiwayError as error:
+        if not stage.endpoint:
+            raise
+        return Sight(stage=stage.name, lost=error.problem)
     hold = find_hold(look.home, stage.name)
     record, last = state.record, state.last
     whole = record is not None and last is not None and last.phase == "SUCCEEDED" and not state.drift
@@ -156,7 +165,9 @@ def promote_overnight(enrolment: Enrolment, kickoff: datetime) -> NightlyReport:
     if later is not None:
         return NightlyReport(night=night, skipped=f"it was missed, and {night_of(later)} has begun")
     settings = read_settings(os.environ)
-    with connect(Config.auto(), timeout_s=settings.rpc_timeout_s) as flyte:
+    with connect(
+        Config.auto(), timeout_s=settings.rpc_timeout_s, patience_s=settings.rpc_patience_s
+    ) as flyte:
         home = home_of(flyte, enrolment.name)
         other = done_by(home, kickoff, home.execution(own_execution().name))
         sha = some_release(home)

@@ -178,7 +178,9 @@ def stopped(source: Source, why: str, findings: Sequence[Finding]) -> Prepared:
 def prepare(enrolment: Enrolment, sha: str, pull_request: int) -> Prepared:
     """Fetch the revision and find out what is to be done with it; older previews of its pull request end."""
     settings = read_settings(os.environ)
-    with connect(Config.auto(), timeout_s=settings.rpc_timeout_s) as flyte:
+    with connect(
+        Config.auto(), timeout_s=settings.rpc_timeout_s, patience_s=settings.rpc_patience_s
+    ) as flyte:
         home = home_of(flyte, enrolment.name)
         supersede_previews(home, own_execution().name, sha=sha, pull_request=pull_request)
     into = Path(current_context().working_directory)

@@ -137,7 +137,9 @@ def prepare_release(enrolment: Enrolment, sha: str) -> Prepared:
     source = fetch_revision(
         enrolment, sha, into=into, settings=settings, credentials=credentials, environ=environ
     )
-    with connect(Config.auto(), timeout_s=settings.rpc_timeout_s) as flyte:
+    with connect(
+        Config.auto(), timeout_s=settings.rpc_timeout_s, patience_s=settings.rpc_patience_s
+    ) as flyte:
         return prepare_for_release(
             source,
             enrolment,

@@ -121,7 +121,9 @@ def entering(
     policy = policy_in_force(source, enrolment)
     stage, previous = stages_of(policy, stage_name)
     with ExitStack() as stack:
-        own = stack.enter_context(connect(Config.auto(), timeout_s=settings.rpc_timeout_s))
+        own = stack.enter_context(
+            connect(Config.auto(), timeout_s=settings.rpc_timeout_s, patience_s=settings.rpc_patience_s)
+        )
         home = home_of(own, enrolment.name)
         stored = find_release(home, sha)
         credentials = read_stage_credentials(secrets)

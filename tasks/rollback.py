@@ -188,7 +188,9 @@ def roll_back(enrolment: Enrolment, stage: str, to: str, reason: str, activation
     """Bring the stage back, or launch and follow the generation that does, where this is none."""
     settings = read_settings(os.environ)
     credentials = read_stage_credentials(current_context().secrets)
-    with connect(Config.auto(), timeout_s=settings.rpc_timeout_s) as flyte:
+    with connect(
+        Config.auto(), timeout_s=settings.rpc_timeout_s, patience_s=settings.rpc_patience_s
+    ) as flyte:
         home, own = home_of(flyte, enrolment.name), own_execution().name
         if activation.generation < 0:
             launched = launch_or_find(

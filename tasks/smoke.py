@@ -269,5 +269,7 @@ def smoke(
         labels={TARGET_LABEL: enrolment.name, PULL_REQUEST_LABEL: str(pull_request)},
     )
     settings = read_settings(os.environ)
-    with connect(Config.auto(), timeout_s=settings.rpc_timeout_s) as flyte:
+    with connect(
+        Config.auto(), timeout_s=settings.rpc_timeout_s, patience_s=settings.rpc_patience_s
+    ) as flyte:
         return run_smoke(prepared.policy.stage[0].smoke, flyte, place)

@@ -10,7 +10,7 @@ from flyteidl.admin.launch_plan_pb2 import LaunchPlan
 
 from tasks import _structure
 from tasks._entities import Entity, Kind
-from tasks._errors import BadUsage
+from tasks._errors import BadUsage, TaxiwayError
 from tasks._flyte import Flyte
 from tasks._home import Home
 from tasks._registered import fetch_registered
@@ -27,7 +27,10 @@ _LOOKED_AT = 100
 
 
 class Side(Record):
-    """One of the two stages: the release of its newest generation, and whether it runs what that says."""
+    """One of the two stages: the release of its newest generation, and whether it runs what that says.
+
+    `note` says why its Flyte could not be asked, `fault` is the code of that error; both empty where it was.
+    """
 
     stage: str
     project: str
@@ -38,6 +41,8 @@ class Side(Record):
     generation: int
     since: str
     drift: list[str] = []
+    note: str = ""
+    fault: str = ""
 
 
 class SettingsChange(Record):
@@ -51,6 +56,7 @@ class StageDiff(Record):
     """The second stage against the first. `releases_apart` is None where Flyte's records do not tell.
 
     `changes` leaves out identity, location of the code, and whatever a stage can set: that is `settings`.
+    Where the Flyte of either could not be asked, nothing is compared, and `bytes` is None.
     """
 
     target: str
@@ -60,10 +66,11 @@ class StageDiff(Record):
     changes: list[EntityChange]
     unchanged: int
     settings: list[SettingsChange]
-    bytes: SameBytes
+    bytes: SameBytes | None
 
 
 Open = Callable[[Activation], AbstractContextManager[Flyte]]
+"""Opens the Flyte of a stage."""
 
 
 def read_diff(home: Home, first: str, second: str, *, open_flyte: Open) -> StageDiff:
@@ -72,24 +79,36 @@ def read_diff(home: Home, first: str, second: str, *, open_flyte: Open) -> Stage
     Calls: for each stage one list of generations, its record, one list of what is ACTIVE and three of the
     version; and one for each of its workflows, since Flyte lists them without their nodes.
 
+    A stage at another Flyte that does not answer, or does not let us in, is said so.
+
     Raises:
         BadUsage: a stage was never released to.
         Unreadable: a record was not written by this version of Taxiway.
+        FlyteUnavailable, FlyteUnauthenticated: Taxiway's own Flyte cannot be asked.
     """
     with ThreadPoolExecutor(max_workers=2) as pool:
         sides = list(pool.map(lambda stage: _read(home, stage, open_flyte), (first, second)))
     (one, entities, shas), (other, others, other_shas) = sides
-    changes, unchanged = entity_changes(_bare(entities), _bare(others))
-    return StageDiff(
+    found = StageDiff(
         target=home.target,
         first=one,
         second=other,
         releases_apart=releases_apart(one.sha, other.sha, shas, other_shas),
-        changes=changes,
-        unchanged=unchanged,
-        settings=settings_changes(entities, others),
-        bytes=compare(entities, others),
+        changes=[],
+        unchanged=0,
+        settings=[],
+        bytes=None,
     )
+    if entities is None or others is None:
+        return found
+    changes, unchanged = entity_changes(_bare(entities), _bare(others))
+    compared = {
+        "changes": changes,
+        "unchanged": unchanged,
+        "settings": settings_changes(entities, others),
+        "bytes": compare(entities, others),
+    }
+    return found.model_copy(update=compared)
 
 
 def releases_apart(one: str, other: str, shas: Sequence[str], others: Sequence[str]) -> int | None:
@@ -118,7 +137,7 @@ def settings_changes(old: Sequence[Entity], new: Sequence[Entity]) -> list[Setti
     return [SettingsChange(launch_plans=names, details=list(details)) for details, names in found.items()]
 
 
-def _read(home: Home, stage: str, open_flyte: Open) -> tuple[Side, list[Entity], list[str]]:
+def _read(home: Home, stage: str, open_flyte: Open) -> tuple[Side, list[Entity] | None, list[str]]:
     known = list(generations(home, stage, limit=_LOOKED_AT))
     if not known:
         raise BadUsage(
@@ -126,13 +145,19 @@ def _read(home: Home, stage: str, open_flyte: Open) -> tuple[Side, list[Entity],
             remedy=f"See its stages with `taxiway where {home.target}`.",
         )
     last = known[0]
-    record = record_of(home, last)
-    with open_flyte(record) as flyte:
-        entities = fetch_registered(flyte, record.project, record.domain, last.version)
-        active = active_plans(flyte, record.project, record.domain)
+    record, shas = record_of(home, last), [one.sha for one in known]
+    try:
+        with open_flyte(record) as flyte:
+            entities = fetch_registered(flyte, record.project, record.domain, last.version)
+            active = active_plans(flyte, record.project, record.domain)
+    except TaxiwayError as error:
+        if not record.endpoint:
+            raise
+        lost = {"note": f"{record.endpoint} could not be asked. {error}", "fault": error.error_code}
+        return _side(last, record, []).model_copy(update=lost), None, shas
     place = Stage(name=stage, project=record.project, domain=record.domain)
     state = StageState(stage=place, active=active, last=last, record=record)
-    return _side(last, record, state.drift), entities, [one.sha for one in known]
+    return _side(last, record, state.drift), entities, shas
 
 
 def _side(last: Generation, record: Activation, drift: list[str]) -> Side:

@@ -68,8 +68,10 @@ GENERATION_FLOWS = ("activate", "rollback")
 NOTES = ("generation", "cause", "stage", "sha", "version", "manifest", "asked_by", "back_to", "reason")
 """What annotations say of a generation's execution, for a list has no inputs."""
 
-
 _LONGEST_NOTE = 200
+WHOLE_NOTE = "taxiway/activation"
+"""The annotation that holds all of an activation, where it is not too long; else its inputs alone do."""
+_LONGEST_WHOLE = 4000
 REFUSED = ActivationRefused.error_code
 """How a generation ends that changed nothing, for nobody vouched for what it asked."""
 
@@ -77,7 +79,9 @@ REFUSED = ActivationRefused.error_code
 def notes_of(activation: Activation) -> dict[str, str]:
     """Return the annotations of a generation's execution."""
     values = activation.model_dump(mode="json")
-    return {f"taxiway/{name}": str(values[name])[:_LONGEST_NOTE] for name in NOTES}
+    notes = {f"taxiway/{name}": str(values[name])[:_LONGEST_NOTE] for name in NOTES}
+    whole = activation.model_dump_json(exclude_defaults=True)
+    return {**notes, WHOLE_NOTE: whole} if len(whole) <= _LONGEST_WHOLE else notes
 
 
 def tags_of(activation: Activation) -> list[str]:
@@ -89,7 +93,10 @@ def tags_of(activation: Activation) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """One generation as a list of executions shows it; `at` is in seconds since the epoch."""
+    """One generation as a list of executions shows it; `at` is in seconds since the epoch.
+
+    `record` is what its annotations say that it was launched with; None where they do not say.
+    """
 
     execution: str
     number: int
@@ -105,6 +112,7 @@ class Generation:
     back_to: int = -1
     reason: str = ""
     error_code: str = ""
+    record: Activation | None = None
 
     @property
     def ended(self) -> bool:
@@ -193,8 +201,16 @@ def generation_of(execution: Execution) -> Generation | None:
             back_to=int(notes["taxiway/back_to"]),
             reason=notes["taxiway/reason"],
             error_code=execution.closure.error.code,
+            record=_whole(notes.get(WHOLE_NOTE, "")),
         )
     except (KeyError, ValueError):
+        return None
+
+
+def _whole(note: str) -> Activation | None:
+    try:
+        return Activation.model_validate_json(note) if note else None
+    except ValueError:  # of another version of Taxiway
         return None
 
 

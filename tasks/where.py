@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 
-from flyteidl.admin.common_pb2 import NamedEntityIdentifier, ResourceListRequest, Sort
 from flyteidl.admin.execution_pb2 import Execution
 
 from tasks._enrolment import Enrolment
 from tasks._errors import TaxiwayError
 from tasks._executions import ENDED, phase_of
-from tasks._flyte import PAGE, Flyte
+from tasks._flyte import Flyte
 from tasks._home import Home
-from tasks._names import generation_name, plan_name, stage_tag
+from tasks._names import stage_tag
+from tasks._stage_flyte import open_stage
 from tasks._typed import Unreadable
 from tasks._types import Record
 from tasks.gates import GateState, GateVerdict
 from tasks.history import (
-    FLOWS,
     event_of,
     flow_of,
     iso,
@@ -28,27 +26,25 @@ from tasks.history import (
     needs_data,
     outcome_of,
     report_of,
-    stage_of,
     who,
 )
 from tasks.policy import Stage
 from tasks.promotion_records import PromotionStatus
 from tasks.stage_state import (
-    GENERATION_FLOWS,
     Activation,
     Generation,
     StageState,
     active_plans,
-    generation_of,
     record_of,
 )
+from tasks.stages_found import ACTS, Found, find_stages
 
 _AT_ONCE = 4
 _LATEST = 20
 """How many executions of a stage are looked through that has been quiet for long."""
 
-Ask = Callable[[Activation], AbstractContextManager[Flyte | None]]
-"""Gives the Flyte of a stage, or None where it is not to be asked."""
+Open = Callable[[str], AbstractContextManager[Flyte]]
+"""Opens the Flyte of an endpoint that is not Taxiway's own."""
 
 
 class Promotion(Record):
@@ -65,9 +61,10 @@ class Promotion(Record):
 class StagePlace(Record):
     """One stage: the release that is in it, since when, and what comes next.
 
-    `active` holds what is ACTIVE of the launch plans that Taxiway manages there; None where the stage's
-    Flyte was not asked. `drift` is what is ACTIVE otherwise than the record says. `held` says by whom and
-    why; empty where the stage is not held. `note` says what could not be found out.
+    `active` holds what is ACTIVE of the launch plans that Taxiway manages there; None where that could not
+    be found out, and then `note` says why, and `fault` is the code of the error if there was one. `drift`
+    is what is ACTIVE otherwise than the record says. `held` says by whom and why; empty where the stage is
+    not held.
     """
 
     stage: str
@@ -88,6 +85,7 @@ class StagePlace(Record):
     held: str = ""
     next: list[Promotion] = []
     note: str = ""
+    fault: str = ""
 
     @property
     def condition(self) -> str:
@@ -110,88 +108,42 @@ class Where(Record):
     stages: list[StagePlace]
 
 
-@dataclass(kw_only=True)
-class _Found:
-    """What lists say of one stage; executions are the newest first."""
-
-    stage: str
-    executions: list[Execution] = field(default_factory=list)
-    first: Generation | None = None
-
-    @property
-    def last(self) -> Generation | None:
-        """Its newest generation, if one is among them."""
-        return next((one for one in map(generation_of, self.executions) if one is not None), None)
-
-    def of(self, *flows: str) -> list[Execution]:
-        return [one for one in self.executions if flow_of(one) in flows]
-
-
-def read_where(home: Home, enrolment: Enrolment, *, ask: Ask | None = None) -> Where:
+def read_where(home: Home, enrolment: Enrolment, *, open_other: Open | None = None) -> Where:
     """Read where a target's releases are.
 
-    Calls: two lists, of the newest 100 executions and of the first generations, which tell the stages; for
-    each stage one record and one list of what is ACTIVE; one more list where a stage has been quiet for
-    long; one read where its newest promotion did not end in its newest generation.
+    Calls: two lists, of the newest 100 promotions, and of the newest 100 executions that change or hold a
+    stage; for each stage one list of what is ACTIVE. One more list tells all stages where the second was
+    full, and then one more for each stage that has been quiet for long. One read for each stage whose
+    newest promotion did not end in its newest generation; one where a generation's annotations do not
+    hold all of its record.
+
+    `open_other` opens another Flyte; left out, nobody logs in there. One that cannot be asked is said so.
 
     Raises:
         FlyteUnavailable, FlyteUnauthenticated: Taxiway's own Flyte cannot be asked.
     """
-    asked = ask or (lambda record: nullcontext(None if record.endpoint else home.flyte))
-    found = _stages(home)
+    opened = open_other or (lambda endpoint: open_stage(endpoint, home.flyte, {}))
+    found = find_stages(home)
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        places = list(pool.map(lambda one: _place(home, enrolment, one, asked), found))
+        places = list(pool.map(lambda one: _place(home, enrolment, one, opened), found))
     return Where(target=home.target, stages=places)
 
 
-def _stages(home: Home) -> list[_Found]:
-    """Return the stages that executions speak of, in the order of their first generations."""
-    found: dict[str, _Found] = {}
-    for execution in home.executions(FLOWS, limit=PAGE):
-        if name := stage_of(execution, home.target):
-            found.setdefault(name, _Found(stage=name)).executions.append(execution)
-    for first in _first_generations(home):
-        found.setdefault(first.stage, _Found(stage=first.stage)).first = first
-    never = float("inf")
-    return sorted(found.values(), key=lambda one: (one.first.at if one.first else never, one.stage))
-
-
-def _first_generations(home: Home) -> list[Generation]:
-    """Return the generation 0 of every stage: every stage that was ever released to has exactly one."""
-    plans = ";".join(plan_name(flow, home.target) for flow in GENERATION_FLOWS)
-    request = ResourceListRequest(
-        id=NamedEntityIdentifier(project=home.project, domain=home.domain),
-        filters=f"value_in(launch_plan.name,{plans})+contains(execution_name,-g0)",
-        limit=PAGE,
-        sort_by=Sort(key="execution_created_at", direction=Sort.ASCENDING),
-    )
-    listed = map(generation_of, home.flyte.call("ListExecutions", request).executions)
-    return [
-        one
-        for one in listed
-        if one is not None and one.execution == generation_name(home.target, one.stage, 0)
-    ]
-
-
-def _place(home: Home, enrolment: Enrolment, found: _Found, ask: Ask) -> StagePlace:
-    if found.last is None and found.first is not None:
-        flows = (*GENERATION_FLOWS, "hold")
-        tag = stage_tag(home.target, found.stage)
+def _place(home: Home, enrolment: Enrolment, found: Found, opened: Open) -> StagePlace:
+    if found.last is None and found.more:
         known = {one.id.name for one in found.executions}
-        older = home.executions(flows, tag=tag, limit=_LATEST)
+        older = home.executions(ACTS, tag=stage_tag(home.target, found.stage), limit=_LATEST)
         found.executions += [one for one in older if one.id.name not in known]
-    last = found.last or found.first
+    last = found.last
     place = StagePlace(
         stage=found.stage, held=_held(home, enrolment, found), next=_next(home, enrolment, found, last)
     )
     if last is None:
         return place
-    return place.model_copy(update=_running(home, enrolment, found, last, ask))
+    return place.model_copy(update=_running(home, enrolment, last, opened))
 
 
-def _running(
-    home: Home, enrolment: Enrolment, found: _Found, last: Generation, ask: Ask
-) -> dict[str, object]:
+def _running(home: Home, enrolment: Enrolment, last: Generation, opened: Open) -> dict[str, object]:
     """Return what a stage runs: its newest generation, and what is ACTIVE against the record of it."""
     known = enrolment.identities.get(last.principal)
     values: dict[str, object] = {
@@ -205,29 +157,30 @@ def _running(
         "phase": last.phase,
     }
     try:
-        record = record_of(home, last)
+        record = last.record or record_of(home, last)
     except Unreadable as error:
         return {**values, "note": f"The record {last.execution} cannot be read: {error}"}
     values |= {"project": record.project, "domain": record.domain, "endpoint": record.endpoint}
-    with ask(record) as flyte:
-        if flyte is None:
-            return {
-                **values,
-                "note": f"The stage is at another Flyte, {record.endpoint}, which is not asked.",
-            }
-        stage = Stage(name=last.stage, project=record.project, domain=record.domain)
-        try:
+    return {**values, **_active(home, last, record, opened)}
+
+
+def _active(home: Home, last: Generation, record: Activation, opened: Open) -> dict[str, object]:
+    """Return what is ACTIVE in a stage, or why that could not be found out: one list."""
+    try:
+        with opened(record.endpoint) if record.endpoint else nullcontext(home.flyte) as flyte:
             active = active_plans(flyte, record.project, record.domain)
-        except TaxiwayError as error:
-            if not record.endpoint:
-                raise
-            return {**values, "note": f"What is ACTIVE could not be read. {error}"}
+    except TaxiwayError as error:
+        if not record.endpoint:
+            raise
+        note = f"What is ACTIVE in {record.endpoint} could not be asked. {error}"
+        return {"note": note, "fault": error.error_code}
+    stage = Stage(name=last.stage, project=record.project, domain=record.domain)
     state = StageState(stage=stage, active=active, last=last, record=record)
     managed = {name: active[name] for name in sorted(state.managed) if name in active}
-    return {**values, "active": managed, "drift": state.drift, "partial": state.partial}
+    return {"active": managed, "drift": state.drift, "partial": state.partial}
 
 
-def _held(home: Home, enrolment: Enrolment, found: _Found) -> str:
+def _held(home: Home, enrolment: Enrolment, found: Found) -> str:
     """Return who holds a stage and why: by the newest hold or rollback that SUCCEEDED."""
     acts = (one for one in found.of("hold", "rollback") if phase_of(one) == "SUCCEEDED")
     newest = next(acts, None)
@@ -239,7 +192,7 @@ def _held(home: Home, enrolment: Enrolment, found: _Found) -> str:
     return "" if event.what == "let go" else f"{event.what} by {event.who} at {event.at}{reason}"
 
 
-def _next(home: Home, enrolment: Enrolment, found: _Found, last: Generation | None) -> list[Promotion]:
+def _next(home: Home, enrolment: Enrolment, found: Found, last: Generation | None) -> list[Promotion]:
     """Return the promotions that run, and the newest one that ended without changing the stage."""
     promotions = found.of("promote")
     running = [one for one in promotions if phase_of(one) not in ENDED]

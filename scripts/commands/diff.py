@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import click
 
 from scripts.columns import columns
 from scripts.commands.history import short_version
-from scripts.connection import flyte_at
+from scripts.connection import GLANCE_S, flyte_at, stage_at
 from scripts.enrolments import find_enrolled
 from scripts.options import examples, flyte_options, json_option
-from tasks._errors import BadUsage, CommandFailed
-from tasks._flyte import Flyte
+from tasks._errors import CommandFailed
 from tasks._home import Home
 from tasks._render import printable
 from tasks._run import run
 from tasks.stage_diff import Side, StageDiff, read_diff
-from tasks.stage_state import Activation
 
 
 @click.command(
@@ -54,11 +51,17 @@ def command(
 
     Compared is what is registered at the versions of their newest generations: first the entities, without
     identity and location of the code, then by themselves the settings that stages have on launch plans.
+    Each stage is asked at its own Flyte. Where one cannot be asked, that is said, and nothing is compared.
     """
     with flyte_at(config_file) as flyte:
         find_enrolled(flyte, project, domain, target)
         home = Home(flyte=flyte, project=project, domain=domain, target=target)
-        found = read_diff(home, first, second, open_flyte=lambda record: _at_home(flyte, record))
+        found = read_diff(
+            home,
+            first,
+            second,
+            open_flyte=lambda record: stage_at(record.endpoint, flyte, patience_s=GLANCE_S),
+        )
     commits = commits_between(clone, found.first.sha, found.second.sha) if clone else None
     if as_json:
         known = {"ahead": commits[0], "behind": commits[1]} if commits else None
@@ -90,22 +93,18 @@ def commits_between(clone: Path, first: str, second: str) -> tuple[int, int] | N
     return int(ahead), int(behind)
 
 
-def _at_home(flyte: Flyte, record: Activation) -> AbstractContextManager[Flyte]:
-    if record.endpoint:
-        raise BadUsage(
-            f"The stage {record.stage} is at another Flyte, {record.endpoint}.",
-            remedy="Compare stages of one Flyte.",
-        )
-    return nullcontext(flyte)
-
-
 def _lines(found: StageDiff, commits: tuple[int, int] | None) -> Iterator[str]:
-    head = ("STAGE", "RELEASE", "VERSION", "GENERATION", "SINCE")
+    head = ("STAGE", "RELEASE", "VERSION", "GENERATION", "SINCE", "FLYTE")
     yield columns(head, [_row(found.first), _row(found.second)])
     for side in (found.first, found.second):
         yield from (f"drift in {side.stage}: {text}" for text in side.drift)
+        if side.note:
+            yield f"{side.stage}: {side.note}"
     yield ""
     yield _apart(found, commits)
+    if found.bytes is None:
+        yield "What is registered was not compared."
+        return
     yield f"{str(found.bytes)[0].upper()}{str(found.bytes)[1:]}; entities changed: {len(found.changes)}."
     for change in found.changes:
         yield f"  {change.change.value} {change.kind.value} {change.name}"
@@ -131,4 +130,6 @@ def _apart(found: StageDiff, commits: tuple[int, int] | None) -> str:
 
 def _row(side: Side) -> list[str]:
     version = short_version(side.version, side.sha)
-    return [side.stage, side.sha[:7] or "-", version, str(side.generation), side.since]
+    place = side.endpoint or "Taxiway's own"
+    flyte = f"{place}, not asked ({side.fault})" if side.fault else place
+    return [side.stage, side.sha[:7] or "-", version, str(side.generation), side.since, flyte]

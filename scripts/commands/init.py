@@ -7,12 +7,11 @@ import json
 import click
 
 from scripts.cli import PASSED
-from scripts.connection import flyte_at
+from scripts.connection import flyte_at, stage_at
 from scripts.enrolments import find_enrolled
 from scripts.options import examples, flyte_options, json_option
 from tasks._errors import BadUsage
 from tasks._home import Home
-from tasks._stage_flyte import open_stage
 from tasks.adoption import adoption_of
 from tasks.generations import follow_activation, launch_activation
 from tasks.stage_state import active_plans, newest
@@ -70,7 +69,7 @@ def command(
                 f"Stage {stage} of {target} has generation {last.number} already ({last.execution}).",
                 remedy="With --again what is ACTIVE now becomes another one.",
             )
-        with open_stage(stage_endpoint, flyte, {}) as there:
+        with stage_at(stage_endpoint, flyte) as there:
             active = active_plans(there, stage_project, stage_domain)
         adopted = adoption_of(
             active,

@@ -10,13 +10,12 @@ import click
 
 from scripts import follow
 from scripts.cli import FAILED, FAULT, PASSED
-from scripts.connection import flyte_at
+from scripts.connection import flyte_at, stage_at, stage_credentials
 from scripts.options import examples, flyte_options, follow_options, json_option
 from scripts.pending import Pending, folder, record, send_all
 from tasks._flyte import Flyte
 from tasks._home import Home
 from tasks._launch import Launched
-from tasks._stage_flyte import open_stage
 from tasks._typed import value_of
 from tasks.converge import Activated, converge
 from tasks.generations import OUTPUT
@@ -77,8 +76,9 @@ def command(
         if direct:
             for line in send_all(flyte):
                 click.echo(line, err=True)
-            return _directly(home, plan_rollback(home, stage, to=to, reason=reason), to, as_json=as_json)
-        planned = plan_rollback(home, stage, to=to, reason=reason)
+        planned = plan_rollback(home, stage, to=to, reason=reason, credentials=stage_credentials())
+        if direct:
+            return _directly(home, planned, to, as_json=as_json)
         launched = launch_rollback(home, planned, to)
         if not wait:
             click.echo(json.dumps(_execution(launched)) if as_json else launched.id.name)
@@ -88,7 +88,7 @@ def command(
 
 def _directly(home: Home, planned: Activation, to: str, *, as_json: bool) -> int:
     last = record_of(home, history_of(home, planned.stage)[0])
-    with open_stage(planned.endpoint, home.flyte, {}) as flyte:
+    with stage_at(planned.endpoint, home.flyte) as flyte:
         done = converge(flyte, planned, {*last.before, *last.after})
     pending = Pending(
         endpoint=home.flyte.endpoint, project=home.project, domain=home.domain, to=to, activation=planned

@@ -9,7 +9,7 @@ import click
 
 from scripts.columns import columns
 from scripts.commands.history import short_version
-from scripts.connection import flyte_at
+from scripts.connection import GLANCE_S, flyte_at, stage_at
 from scripts.enrolments import find_enrolled
 from scripts.options import examples, flyte_options, json_option
 from scripts.pending import send_all
@@ -34,15 +34,17 @@ def command(target: str, config_file: str | None, project: str, domain: str, as_
     """Show for every stage of TARGET its release, since when, and what the next one waits for.
 
     A stage that runs something else than its last record says is shown as drift, one whose activation
-    ended halfway as PARTIAL. It comes from Flyte alone. A stage at another Flyte is shown by its record;
-    what is ACTIVE there is not asked.
+    ended halfway as PARTIAL. It comes from Flyte alone. A stage at another Flyte is asked there; where that
+    cannot be, it is shown by its record, and why.
     """
     with flyte_at(config_file) as flyte:
         enrolment = find_enrolled(flyte, project, domain, target).enrolment
         for line in send_all(flyte):
             click.echo(line, err=True)
         home = Home(flyte=flyte, project=project, domain=domain, target=target)
-        found = read_where(home, enrolment)
+        found = read_where(
+            home, enrolment, open_other=lambda endpoint: stage_at(endpoint, flyte, patience_s=GLANCE_S)
+        )
     if as_json:
         click.echo(json.dumps(as_document(found)))
     else:
@@ -75,8 +77,13 @@ def _row(one: StagePlace) -> list[str]:
         f"{one.generation} ({one.cause})" if known else "-",
         one.since or "-",
         one.who or "-",
-        f"{one.condition}, held" if one.held else one.condition,
+        _state(one),
     ]
+
+
+def _state(one: StagePlace) -> str:
+    state = f"{one.condition}, held" if one.held else one.condition
+    return f"{state}, {one.endpoint} not asked ({one.fault})" if one.fault else state
 
 
 def _details(one: StagePlace) -> Iterator[str]:
