@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -14,27 +12,22 @@ import pytest
 from flyteidl.admin.common_pb2 import NamedEntityIdentifier, ResourceListRequest
 from flyteidl.admin.launch_plan_pb2 import LaunchPlan
 
-from tasks._entities import Entity
 from tasks._errors import ManifestChanged, StageMissing
 from tasks._flyte import Flyte
 from tasks._home import Home
-from tasks._protos import digest, read_archive
-from tasks._storage import sum_file, upload
-from tasks._types import Image, Revision
 from tasks.gates import Asked, GateState
 from tasks.make_release import store
-from tasks.manifest import Manifest, StoredFile
+from tasks.manifest import Manifest
 from tasks.policy import Stage
 from tasks.proving import Registering, register_release
 from tasks.releases import read_manifest
 from tasks.rivals import make_way
 from tests.integration.packaged import flyte_of, make_project
+from tests.integration.released import make_manifest
 from tests.running import Cluster
 from tests.unit import promotions
-from tests.unit.entities import a_plan, a_task, a_workflow
 
 REPOSITORY = "https://git.example.com/risk/fraud"
-REFERENCE = "registry.example.com/fraud@sha256:" + "00" * 32
 
 
 def registered(asked: Asked) -> Registering:
@@ -78,25 +71,6 @@ def file_of(uri: str) -> Path:
     return Path(parts.path)
 
 
-def package(folder: Path) -> tuple[Path, list[Entity]]:
-    made: list[Entity] = [
-        a_task("fraud.fit"),
-        a_workflow("fraud.train", tasks=["fraud.fit"]),
-        a_plan("fraud.nightly", "fraud.train"),
-    ]
-    for entity in made[:2]:
-        entity.message.template.interface.SetInParent()
-        entity.message.template.metadata.SetInParent()
-    path = folder / "package.tgz"
-    with tarfile.open(path, "w:gz") as tar:
-        for number, entity in enumerate(made, 1):
-            content = entity.message.SerializeToString()
-            member = tarfile.TarInfo(f"{number}_{entity.name}_{number}.pb")
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return path, read_archive(path)
-
-
 @pytest.fixture(scope="module")
 def flyte(cluster: Cluster) -> Iterator[Flyte]:
     with flyte_of(cluster) as opened:
@@ -108,26 +82,9 @@ def flyte(cluster: Cluster) -> Iterator[Flyte]:
 def bench(flyte: Flyte, request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
     unique = f"p{zlib.crc32(request.node.name.encode()):08x}"
     make_project(flyte, unique)
-    path, entities = package(tmp_path)
-    bundle = tmp_path / "code.tar.gz"
-    bundle.write_bytes(f"the code of {unique}".encode())
     home = Home(flyte=flyte, project="taxiway", domain="production", target=unique)
-
-    def kept(file: Path) -> str:
-        return upload(flyte, file, project=home.project, domain=home.domain, root=unique)
-
     sha = f"{zlib.crc32(unique.encode()):08x}" * 5
-    manifest = Manifest(
-        target=unique,
-        revision=Revision(repository=REPOSITORY, sha=sha),
-        version=sha,
-        image=Image(reference=REFERENCE, fingerprint="sha256:" + "00" * 32),
-        bundle=StoredFile(uri=kept(bundle), digest=f"sha256:{sum_file(bundle).sha256}", entries=1),
-        package=StoredFile(uri=kept(path), digest=digest(entities), entries=len(entities)),
-        destination=".",
-        policy="sha256:" + "00" * 32,
-        created="2026-03-01T00:00:00+00:00",
-    )
+    manifest = make_manifest(home, REPOSITORY, sha, tmp_path, ["fraud.nightly"])
     return Bench(home=home, manifest=manifest, project=unique)
 
 
