@@ -35,7 +35,7 @@ def stage_credentials() -> Mapping[str, Mapping[str, str]]:
     """Return the caller's credentials for other clusters, by endpoint; none where there are none.
 
     They are what tasks have as the secret `taxiway/flyte_credentials`, read from where flytekit looks for
-    secrets: here, the variable `_FSEC_TAXIWAY_FLYTE_CREDENTIALS`.
+    it: see `tasks._stage_flyte.VARIABLE`.
 
     Raises:
         BadUsage: they are no TOML of tables.

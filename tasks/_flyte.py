@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import math
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from flyteidl.service.admin_pb2_grpc import AdminServiceStub
 from flyteidl.service.dataproxy_pb2_grpc import DataProxyServiceStub
 from flyteidl.service.identity_pb2_grpc import IdentityServiceStub
 from flyteidl.service.signal_pb2_grpc import SignalServiceStub
+from flytekit.clients.auth.authenticator import Authenticator
 from flytekit.clients.auth.exceptions import (
     AccessTokenNotFoundError,
     AuthenticationError,
@@ -33,10 +35,12 @@ from flytekit.clients.auth.exceptions import (
 )
 from flytekit.clients.auth.keyring import KeyringStore
 from flytekit.clients.auth_helper import (
+    RemoteClientConfigStore,
+    get_authenticator,
     get_channel,
-    upgrade_channel_to_authenticated,
     upgrade_channel_to_proxy_authenticated,
 )
+from flytekit.clients.grpc_utils.auth_interceptor import AuthUnaryInterceptor
 from flytekit.configuration import AuthType, Config, PlatformConfig
 
 from tasks._errors import (
@@ -171,7 +175,7 @@ def connect(config: Config, *, timeout_s: float = 60, patience_s: float = 45) ->
     channel = get_channel(platform, options=OPTIONS)
     upgraded = upgrade_channel_to_proxy_authenticated(platform, channel)
     if can_log_in(platform, at_terminal=sys.stdin is not None and sys.stdin.isatty()):
-        upgraded = upgrade_channel_to_authenticated(platform, upgraded)
+        upgraded = grpc.intercept_channel(upgraded, _Login(platform, upgraded))
     stubs = (AdminServiceStub, DataProxyServiceStub, SignalServiceStub, IdentityServiceStub)
     rpcs: dict[str, Callable[..., Any]] = {}
     for stub in stubs:
@@ -180,6 +184,24 @@ def connect(config: Config, *, timeout_s: float = 60, patience_s: float = 45) ->
         yield Flyte(config=config, rpcs=rpcs, timeout_s=timeout_s, patience_s=patience_s)
     finally:
         channel.close()
+
+
+class _Login(AuthUnaryInterceptor):
+    """flytekit's authentication, with one authenticator for all threads.
+
+    flytekit makes it at the first call. Of two first calls side by side each makes one, and the call whose
+    token is in the one that was replaced is sent again without a token.
+    """
+
+    def __init__(self, platform: PlatformConfig, channel: grpc.Channel) -> None:
+        super().__init__(lambda: get_authenticator(platform, RemoteClientConfigStore(channel)))
+        self._making = threading.Lock()
+
+    @property
+    def authenticator(self) -> Authenticator:
+        """Make the authenticator, or return the one that was made."""
+        with self._making:
+            return super().authenticator
 
 
 def can_log_in(platform: PlatformConfig, *, at_terminal: bool) -> bool:

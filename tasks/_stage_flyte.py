@@ -22,6 +22,8 @@ else:
 
 _KEY = "flyte_credentials"
 _PAIR = ("client_id", "client_secret")
+VARIABLE = f"_FSEC_{SECRET_GROUP}_{_KEY}".upper()
+"""Where flytekit looks for the same outside of a task: an environment variable of this name."""
 STAGE_SECRETS = [Secret(group=SECRET_GROUP, key=_KEY)]
 """For `secret_requests` of a task that goes to other clusters: a TOML table for each endpoint, with
 `client_id` and `client_secret`."""
@@ -105,7 +107,7 @@ def open_stage(endpoint: str, own: Flyte, credentials: Mapping[str, Mapping[str,
 
 
 def _login(endpoint: str, *, known: bool) -> str:
-    secret = f"the secret {SECRET_GROUP}/{_KEY}"
+    secret = f"the secret {SECRET_GROUP}/{_KEY} (of a command: {VARIABLE})"
     if known:
         return f"Correct the table of {endpoint} in {secret}."
     return f"Add a table of {endpoint}, with {' and '.join(_PAIR)}, to {secret}."

@@ -1,7 +1,7 @@
 """`where` over 10,000 past executions: how many calls it makes, and how long they take.
 
 The executions are promotions, approvals and nights of one target in three stages, each of which was released
-to before all of them. The goal is under 20 calls. There is no peer.
+to before all of them. The goal is 3 calls, and one for each stage. There is no peer.
 
 Figures: `calls` is how often Flyte was asked, with the one call that finds the enrolment; `where_s` is what
 reading it took, without the start of a command.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -27,7 +28,7 @@ from tasks._git_credentials import Credentials
 from tasks._home import Home
 from tasks._registered import fetch_registered
 from tasks._settings import Settings
-from tasks._stage_flyte import open_stage
+from tasks._stage_flyte import VARIABLE, open_stage
 from tasks._typed import value_of
 from tasks._types import Status
 from tasks._wait import wait
@@ -133,6 +134,11 @@ class Clusters:
             credentials=known,
         )
 
+    def taxiway(self, *words: str) -> str:
+        """Run a command with credentials for both clusters, and return what it printed."""
+        env = {**self.first.environ, VARIABLE: credentials(self.door)}
+        return program("taxiway", *words, env=env).stdout
+
     def where(self, **known: Any) -> list[StagePlace]:
         """What is where, for somebody with these credentials."""
         opened = lambda endpoint: open_stage(endpoint, self.home.flyte, known)  # noqa: E731
@@ -204,6 +210,16 @@ def test_wrong_credentials_are_named_and_ours_are_not_sent(clusters: Clusters) -
             active_plans(flyte, "fraud", "production")
     with open_stage(clusters.door, clusters.home.flyte, clusters.known) as flyte:
         assert active_plans(flyte, "fraud", "production") == {}
+
+
+def test_calls_side_by_side_log_in_once(clusters: Clusters) -> None:
+    for _ in range(5):
+        with (
+            open_stage(clusters.door, clusters.home.flyte, clusters.known) as flyte,
+            ThreadPoolExecutor(max_workers=8) as pool,
+        ):
+            found = list(pool.map(lambda _: active_plans(flyte, "fraud", "production"), range(8)))
+        assert found == [{}] * 8
 
 
 def test_first_stage_is_promoted_whatever_the_other_cluster_does(clusters: Clusters) -> None:
@@ -280,6 +296,14 @@ def test_where_and_diff_ask_each_stage_at_its_own_flyte(clusters: Clusters) -> N
     assert any("team" in text for text in setting.details)
 
 
+def test_what_runs_in_the_other_cluster_is_adopted(clusters: Clusters) -> None:
+    place = ("--stage-project", "fraud", "--stage-domain", "production", "--stage-endpoint", clusters.door)
+    clusters.taxiway("init", TARGET, "--stage", "adopted", *place)
+    adopted = next(one for one in clusters.where(**clusters.known) if one.stage == "adopted")
+    assert (adopted.condition, adopted.cause, adopted.endpoint) == ("ok", "adoption", clusters.door)
+    assert adopted.active == {PLAN: [clusters.manifest.version]}
+
+
 def test_whom_it_does_not_let_in_is_told_so_in_the_row(clusters: Clusters) -> None:
     development, production, *_ = clusters.where()
     assert (development.condition, production.condition) == ("ok", "unknown")
@@ -289,12 +313,9 @@ def test_whom_it_does_not_let_in_is_told_so_in_the_row(clusters: Clusters) -> No
 
 def test_commands_say_in_its_row_that_a_cluster_is_down_and_end_well(clusters: Clusters) -> None:
     clusters.second.stop()
-    env = {**clusters.first.environ, "_FSEC_TAXIWAY_FLYTE_CREDENTIALS": credentials(clusters.door)}
-    shown = program("taxiway", "where", TARGET, env=env).stdout
+    shown = clusters.taxiway("where", TARGET)
     assert f"unknown, {clusters.door} not asked (TAXI:FlyteUnavailable)" in shown
-    found = json.loads(
-        program("taxiway", "diff", TARGET, "development", "production", "--json", env=env).stdout
-    )
+    found = json.loads(clusters.taxiway("diff", TARGET, "development", "production", "--json"))
     assert (found["bytes"], found["first"]["fault"]) == (None, "")
     assert found["second"]["fault"] == "TAXI:FlyteUnavailable" and clusters.door in found["second"]["note"]
 

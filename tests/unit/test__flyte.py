@@ -53,6 +53,11 @@ def test_a_status_becomes_the_error_that_says_whether_waiting_helps(
     assert error.remedy
 
 
+def test_who_is_not_known_is_told_how_to_log_in_there() -> None:
+    assert "FLYTE_CREDENTIALS" in error_of(CODE.UNAUTHENTICATED, "", "GetTask").remedy
+    assert error_of(CODE.UNAUTHENTICATED, "", "GetTask", login="Ask Ada.").remedy == "Ask Ada."
+
+
 @pytest.mark.parametrize(
     ("mode", "at_terminal", "possible"),
     [

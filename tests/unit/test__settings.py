@@ -21,10 +21,15 @@ def test_every_kind_of_value_is_read() -> None:
             "TAXIWAY_IMAGE_ROOT": "/images",
             "TAXIWAY_MAX_BUNDLE_BYTES": "0",
             "TAXIWAY_RPC_TIMEOUT_S": "2.5",
+            "TAXIWAY_RPC_PATIENCE_S": "0",
         }
     )
     assert read == Settings(
-        allow_file_urls=True, image_root=Path("/images"), max_bundle_bytes=0, rpc_timeout_s=2.5
+        allow_file_urls=True,
+        image_root=Path("/images"),
+        max_bundle_bytes=0,
+        rpc_timeout_s=2.5,
+        rpc_patience_s=0,
     )
 
 

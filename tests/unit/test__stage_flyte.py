@@ -81,3 +81,20 @@ def test_a_secret_that_is_no_toml_is_not_quoted() -> None:
     with pytest.raises(BadUsage) as caught:
         read_stage_credentials(Kept("hunter2"))
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("known", [{"client_id": "eu"}, {"client_secret": "eu-secret"}, {"client_id": ""}])
+def test_half_a_pair_is_refused_and_not_quoted(known: dict[str, str]) -> None:
+    with pytest.raises(BadUsage, match=OTHER) as caught:
+        platform_of(OTHER, OWN, {OTHER: known})
+    assert "eu-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("known", "remedy"), [({}, "Add a table"), (KNOWN, "Correct the table")])
+def test_whom_another_flyte_does_not_know_is_told_of_the_secret(
+    known: dict[str, dict[str, str]], remedy: str
+) -> None:
+    own = Flyte(config=Config(platform=PlatformConfig()), rpcs={})
+    with open_stage(OTHER, own, known) as flyte:
+        assert flyte.login.startswith(remedy)
+        assert OTHER in flyte.login and "secret taxiway/flyte_credentials" in flyte.login

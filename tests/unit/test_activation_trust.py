@@ -19,7 +19,15 @@ from tasks.activation_trust import (
     wrong_promotion,
     wrong_rollback,
 )
-from tasks.stage_state import Activation, Cause, Generation, notes_of, tags_of
+from tasks.stage_state import (
+    WHOLE_NOTE,
+    Activation,
+    Cause,
+    Generation,
+    generation_of,
+    notes_of,
+    tags_of,
+)
 
 ENROLMENT = Enrolment(
     name="fraud",
@@ -80,6 +88,24 @@ def execution(
     return Execution(id=WorkflowExecutionIdentifier(name=name), spec=spec)
 
 
+FORGED = {**notes_of(ASKED), WHOLE_NOTE: ASKED.model_copy(update={"after": {"a": "v9"}}).model_dump_json()}
+
+
+def test_launch_that_notes_no_whole_record_is_taken() -> None:
+    notes = {key: value for key, value in notes_of(ASKED).items() if key != WHOLE_NOTE}
+    assert list(wrong_launch(ASKED, execution(ASKED, notes=notes), ENROLMENT)) == []
+
+
+def test_annotations_hold_the_whole_record_unless_it_is_long() -> None:
+    found = generation_of(execution(ASKED))
+    assert found is not None and found.record == ASKED
+    long = ASKED.model_copy(update={"after": {f"launch-plan-{number}": SHA for number in range(200)}})
+    found = generation_of(execution(long))
+    assert found is not None and found.record is None
+    later = generation_of(execution(ASKED, notes={**notes_of(ASKED), WHOLE_NOTE: '{"new": 1}'}))
+    assert later is not None and later.record is None
+
+
 def test_own_launch_is_taken() -> None:
     assert list(wrong_launch(ASKED, execution(ASKED), ENROLMENT)) == []
 
@@ -89,6 +115,7 @@ def test_own_launch_is_taken() -> None:
     [
         pytest.param({}, {"name": "by-hand"}, "not under its generation's name", id="another-name"),
         pytest.param({}, {"notes": {}}, "annotations", id="no-annotations"),
+        pytest.param({}, {"notes": FORGED}, "annotations", id="another-record"),
         pytest.param({}, {"tags": []}, "tags", id="no-tags"),
         pytest.param({"target": "other"}, {}, "this launch plan is fraud's", id="another-target"),
         pytest.param({"project": "taxiway"}, {}, "not allow the project taxiway", id="project"),

@@ -25,6 +25,8 @@ def test_last_stage_comes_first_and_no_release_goes_two_stages() -> None:
     ("before", "into", "because"),
     [
         pytest.param(replace(FIRST, runs=""), SECOND, "runs no release", id="nothing-there"),
+        pytest.param(Sight(stage="qa", lost="no answer"), SECOND, "qa cannot be looked", id="lost-before"),
+        pytest.param(FIRST, Sight(stage="qa", lost="no answer"), "qa cannot be looked", id="lost"),
         pytest.param(FIRST, replace(SECOND, runs=NEW), "already", id="has-it"),
         pytest.param(
             replace(FIRST, verified=None, unverified="it failed"), SECOND, "it failed", id="not-verified"
@@ -68,3 +70,9 @@ def test_night_is_its_scheduled_minute() -> None:
 def test_releases_that_did_not_work_are_left_alone() -> None:
     found = left_alone(history(A, B, BACK_TO_A), {"c": "promote-1"})
     assert found == {"c": "promotion promote-1 failed", B.sha: "it was rolled back from generation 2"}
+
+
+def test_stage_that_cannot_be_looked_at_stops_no_other() -> None:
+    lost = Sight(stage="archive", lost="no answer")
+    found = due([FIRST, SECOND, lost], NOW)
+    assert [(one.stage, one.sha) for one in found] == [("archive", ""), ("staging", NEW)]

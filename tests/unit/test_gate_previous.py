@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,18 @@ from tasks._names import generation_name
 from tasks.gate_previous import PreviousStage
 from tasks.gates import GateState
 from tasks.stage_state import Cause, StageState
-from tests.unit.promotions import OLDER, PLAN, SHA, Ledger, activation, asked, generation, promoted, state
+from tests.unit.promotions import (
+    OLDER,
+    PLAN,
+    SHA,
+    Ledger,
+    activation,
+    asked,
+    generation,
+    promoted,
+    stage,
+    state,
+)
 
 
 def test_first_stage_is_open() -> None:
@@ -81,3 +93,10 @@ def test_rollback_to_what_no_promotion_brought_is_not_verified() -> None:
     back = activation(generation=3, cause=Cause.ROLLBACK, back_to=0, sha=SHA)
     verdict = PreviousStage().judge(asked(ledger, before=state(back)))
     assert verdict.state is GateState.WAITING and "no promotion" in verdict.because
+
+
+def test_stage_before_that_cannot_be_looked_at_is_no_first_stage() -> None:
+    lost = replace(asked(), previous=stage("staging"), lost="ListExecutions on eu.example.com failed.")
+    verdict = PreviousStage().judge(lost)
+    assert verdict.state is GateState.WAITING
+    assert "staging cannot be looked at" in verdict.because and "eu.example.com" in verdict.evidence[0]

@@ -108,3 +108,10 @@ def test_failures_are_looked_for_on_the_flyte_of_the_stage_before(ledger: Ledger
         Soak().judge(elsewhere)
     assert Soak().judge(replace(elsewhere, flyte_before=there.flyte())).state is GateState.OPEN
     assert there.calls == ["ListExecutions"]
+
+
+def test_stage_before_that_cannot_be_looked_at_does_not_soak() -> None:
+    lost = replace(asked(wanted=stage(soak="1h")), previous=stage("staging"), lost="no answer")
+    verdict = Soak().judge(lost)
+    assert verdict.state is GateState.WAITING
+    assert "staging cannot be looked at" in verdict.because and verdict.evidence == ["no answer"]

@@ -45,6 +45,10 @@ def test_drift_partial_hold_and_change_are_said_plainly() -> None:
         ({"drift": drift, "partial": True, "phase": "FAILED"}, ("PARTIAL: fraud-production-g4 is FAILED",)),
         ({"phase": "RUNNING"}, ("changing: fraud-production-g4 is RUNNING",)),
         ({"active": None, "note": "not asked"}, ("unknown", "not asked")),
+        (
+            {"active": None, "note": "no answer", "endpoint": "eu:443", "fault": "TAXI:FlyteUnavailable"},
+            ("unknown, eu:443 not asked (TAXI:FlyteUnavailable)", "no answer"),
+        ),
         ({"active": {}}, ("none of its launch plans is ACTIVE",)),
     ):
         text = text_of(Where(target="fraud", stages=[DONE.model_copy(update=changed)]))
