@@ -24,20 +24,41 @@ TOKEN = "let-me-in"
 _PUBLIC = "/flyteidl.service.AuthMetadataService/"
 
 
+class Door:
+    """A door in front of the Flyte at `behind`; shut, nothing listens at its `endpoint`."""
+
+    def __init__(self, behind: grpc.Channel, token_url: str) -> None:
+        self._calls = _Calls(behind, token_url)
+        self._server, self._port = self._opened("127.0.0.1:0")
+        self.endpoint = f"127.0.0.1:{self._port}"
+
+    def _opened(self, address: str) -> tuple[grpc.Server, int]:
+        server = grpc.server(ThreadPoolExecutor(max_workers=16))
+        server.add_generic_rpc_handlers((self._calls,))
+        port = server.add_insecure_port(address)
+        server.start()
+        return server, port
+
+    def shut(self) -> None:
+        """Let nobody reach it; calls that are under way break off."""
+        self._server.stop(None).wait()
+
+    def open(self) -> None:
+        """Open it again where it was."""
+        self._server, _ = self._opened(self.endpoint)
+
+
 @contextmanager
-def guarded(endpoint: str) -> Iterator[str]:
-    """Yield the endpoint of a door in front of the Flyte at `endpoint`."""
+def guarded(endpoint: str) -> Iterator[Door]:
+    """Yield an open door in front of the Flyte at `endpoint`."""
     web = ThreadingHTTPServer(("127.0.0.1", 0), _Tokens)
     threading.Thread(target=web.serve_forever, daemon=True).start()
-    server = grpc.server(ThreadPoolExecutor(max_workers=16))
-    with grpc.insecure_channel(endpoint, [("grpc.max_reconnect_backoff_ms", 200)]) as behind:
-        server.add_generic_rpc_handlers((_Door(behind, f"http://127.0.0.1:{web.server_address[1]}/token"),))
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
+    with grpc.insecure_channel(endpoint) as behind:
+        door = Door(behind, f"http://127.0.0.1:{web.server_address[1]}/token")
         try:
-            yield f"127.0.0.1:{port}"
+            yield door
         finally:
-            server.stop(None).wait()
+            door.shut()
             web.shutdown()
             web.server_close()
 
@@ -47,7 +68,7 @@ def credentials(endpoint: str, *, secret: str = SECRET) -> str:
     return f'["{endpoint}"]\nclient_id = "{CLIENT}"\nclient_secret = "{secret}"\n'
 
 
-class _Door(grpc.GenericRpcHandler):
+class _Calls(grpc.GenericRpcHandler):
     def __init__(self, behind: grpc.Channel, token_url: str) -> None:
         self._behind = behind
         self._answers = {

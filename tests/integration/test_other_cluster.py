@@ -48,7 +48,7 @@ from tasks.stage_diff import read_diff
 from tasks.stage_state import active_plans, newest
 from tasks.where import StagePlace, read_where
 from tests import running
-from tests.integration.guarded import CLIENT, SECRET, credentials, guarded
+from tests.integration.guarded import CLIENT, SECRET, Door, credentials, guarded
 from tests.integration.packaged import flyte_of, make_project
 from tests.integration.released import make_manifest, write_release
 from tests.repositories import ENVIRON, Repository
@@ -88,7 +88,7 @@ class Clusters:
 
     first: Sandbox
     second: Sandbox
-    door: str
+    door: Door
     secrets: Path
     home: Home
     there: Flyte
@@ -97,8 +97,13 @@ class Clusters:
     scratch: Path
 
     @property
+    def other(self) -> str:
+        """The second cluster's endpoint, as the policy has it."""
+        return self.door.endpoint
+
+    @property
     def known(self) -> dict[str, dict[str, str]]:
-        return {self.door: {"client_id": CLIENT, "client_secret": SECRET}}
+        return {self.other: {"client_id": CLIENT, "client_secret": SECRET}}
 
     def promote(self, stage: str, attempt: int = 1) -> Execution:
         """Promote the release by the target's own launch plan, and return the execution at its end."""
@@ -136,7 +141,7 @@ class Clusters:
 
     def taxiway(self, *words: str) -> str:
         """Run a command with credentials for both clusters, and return what it printed."""
-        env = {**self.first.environ, VARIABLE: credentials(self.door)}
+        env = {**self.first.environ, VARIABLE: credentials(self.other)}
         return program("taxiway", *words, env=env).stdout
 
     def where(self, **known: Any) -> list[StagePlace]:
@@ -166,10 +171,10 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clusters]:
         flyte_of(first) as own,
         flyte_of(second) as there,
     ):
-        sha = repository.commit({"taxiway.toml": POLICY.format(endpoint=door)})
+        sha = repository.commit({"taxiway.toml": POLICY.format(endpoint=door.endpoint)})
         words = ("--image", first.default_image, "--env", "TAXIWAY_RPC_PATIENCE_S=1")
         first.taxiway("install", *words)
-        limits = (("endpoint", door), ("project", "fraud"), ("image", "registry.example.com/fraud"))
+        limits = (("endpoint", door.endpoint), ("project", "fraud"), ("image", "registry.example.com/fraud"))
         domains = [("domain", name) for name in ("development", "staging", "production")]
         flags = [word for name, value in (*limits, *domains) for word in (f"--limit-{name}", value)]
         first.taxiway("enroll", repository.url, "--name", TARGET, "--create-projects", *flags)
@@ -196,26 +201,26 @@ def test_nobody_gets_in_without_the_secret(clusters: Clusters) -> None:
     assert phase_of(ended) == "FAILED"
     assert ended.closure.error.code == "TAXI:FlyteUnauthenticated"
     said = ended.closure.error.message
-    assert clusters.door in said and "secret taxiway/flyte_credentials" in said
+    assert clusters.other in said and "secret taxiway/flyte_credentials" in said
     assert plans(clusters.there, "production") == []
 
 
 def test_wrong_credentials_are_named_and_ours_are_not_sent(clusters: Clusters) -> None:
-    wrong = {clusters.door: {"client_id": CLIENT, "client_secret": "another"}}
+    wrong = {clusters.other: {"client_id": CLIENT, "client_secret": "another"}}
     for known, remedy in (({}, "Add a table"), (wrong, "Correct the table")):
         with (
-            open_stage(clusters.door, clusters.home.flyte, known) as flyte,
+            open_stage(clusters.other, clusters.home.flyte, known) as flyte,
             pytest.raises(FlyteUnauthenticated, match=remedy),
         ):
             active_plans(flyte, "fraud", "production")
-    with open_stage(clusters.door, clusters.home.flyte, clusters.known) as flyte:
+    with open_stage(clusters.other, clusters.home.flyte, clusters.known) as flyte:
         assert active_plans(flyte, "fraud", "production") == {}
 
 
 def test_calls_side_by_side_log_in_once(clusters: Clusters) -> None:
     for _ in range(5):
         with (
-            open_stage(clusters.door, clusters.home.flyte, clusters.known) as flyte,
+            open_stage(clusters.other, clusters.home.flyte, clusters.known) as flyte,
             ThreadPoolExecutor(max_workers=8) as pool,
         ):
             found = list(pool.map(lambda _: active_plans(flyte, "fraud", "production"), range(8)))
@@ -223,8 +228,8 @@ def test_calls_side_by_side_log_in_once(clusters: Clusters) -> None:
 
 
 def test_first_stage_is_promoted_whatever_the_other_cluster_does(clusters: Clusters) -> None:
-    clusters.secrets.write_text(credentials(clusters.door))
-    clusters.second.stop()
+    clusters.secrets.write_text(credentials(clusters.other))
+    clusters.door.shut()
     ended = clusters.promote("development")
     assert phase_of(ended) == "SUCCEEDED", ended.closure.error.message
     assert active_plans(clusters.home.flyte, "fraud", "development") == {PLAN: [clusters.manifest.version]}
@@ -234,7 +239,7 @@ def test_promotion_into_a_cluster_that_is_down_is_a_fault_with_nothing_done(clus
     ended = clusters.promote("production", attempt=2)
     assert phase_of(ended) == "FAILED"
     assert ended.closure.error.code == "RetriesExhausted|TAXI:FlyteUnavailable"
-    assert clusters.door in ended.closure.error.message
+    assert clusters.other in ended.closure.error.message
     assert newest(clusters.home, "production") == (None, 0), "no generation was begun"
 
 
@@ -244,15 +249,15 @@ def test_simulation_names_the_stage_that_is_down_and_the_gates_of_the_one_after(
     assert found.verdict.status is Status.FAILED
     assert development.verdict.passed and archive.verdict.passed
     [finding] = production.verdict.findings
-    assert finding.where == "stage production: endpoint" and clusters.door in finding.problem
+    assert finding.where == "stage production: endpoint" and clusters.other in finding.problem
     lost = {gate.gate: gate for gate in archive.gates if gate.state is GateState.WAITING}
     assert set(lost) == {"previous", "soak"}
     assert all("production cannot be looked at" in gate.because for gate in lost.values())
-    assert all(clusters.door in gate.evidence[0] for gate in lost.values())
+    assert all(clusters.other in gate.evidence[0] for gate in lost.values())
 
 
 def test_back_again_it_is_promoted_with_its_settings_and_the_same_bytes(clusters: Clusters) -> None:
-    clusters.second.start()
+    clusters.door.open()
     ended = clusters.promote("production", attempt=3)
     assert phase_of(ended) == "SUCCEEDED", ended.closure.error.message
     report = value_of(clusters.home.data(ended.id.name).full_outputs, "o0", PromotionReport)
@@ -278,7 +283,7 @@ def test_bundle_lies_in_the_other_clusters_own_storage(clusters: Clusters) -> No
 def test_where_and_diff_ask_each_stage_at_its_own_flyte(clusters: Clusters) -> None:
     version = clusters.manifest.version
     _, production, *_ = clusters.where(**clusters.known)
-    assert (production.endpoint, production.condition) == (clusters.door, "ok")
+    assert (production.endpoint, production.condition) == (clusters.other, "ok")
     assert (production.active, production.fault) == ({PLAN: [version]}, "")
     found = read_diff(
         clusters.home,
@@ -297,10 +302,17 @@ def test_where_and_diff_ask_each_stage_at_its_own_flyte(clusters: Clusters) -> N
 
 
 def test_what_runs_in_the_other_cluster_is_adopted(clusters: Clusters) -> None:
-    place = ("--stage-project", "fraud", "--stage-domain", "production", "--stage-endpoint", clusters.door)
+    place = (
+        "--stage-project",
+        "fraud",
+        "--stage-domain",
+        "production",
+        "--stage-endpoint",
+        clusters.other,
+    )
     clusters.taxiway("init", TARGET, "--stage", "adopted", *place)
     adopted = next(one for one in clusters.where(**clusters.known) if one.stage == "adopted")
-    assert (adopted.condition, adopted.cause, adopted.endpoint) == ("ok", "adoption", clusters.door)
+    assert (adopted.condition, adopted.cause, adopted.endpoint) == ("ok", "adoption", clusters.other)
     assert adopted.active == {PLAN: [clusters.manifest.version]}
 
 
@@ -312,12 +324,12 @@ def test_whom_it_does_not_let_in_is_told_so_in_the_row(clusters: Clusters) -> No
 
 
 def test_commands_say_in_its_row_that_a_cluster_is_down_and_end_well(clusters: Clusters) -> None:
-    clusters.second.stop()
+    clusters.door.shut()
     shown = clusters.taxiway("where", TARGET)
-    assert f"unknown, {clusters.door} not asked (TAXI:FlyteUnavailable)" in shown
+    assert f"unknown, {clusters.other} not asked (TAXI:FlyteUnavailable)" in shown
     found = json.loads(clusters.taxiway("diff", TARGET, "development", "production", "--json"))
     assert (found["bytes"], found["first"]["fault"]) == (None, "")
-    assert found["second"]["fault"] == "TAXI:FlyteUnavailable" and clusters.door in found["second"]["note"]
+    assert found["second"]["fault"] == "TAXI:FlyteUnavailable" and clusters.other in found["second"]["note"]
 
 
 def test_night_goes_on_without_the_stage_that_is_down(clusters: Clusters) -> None:
@@ -327,11 +339,11 @@ def test_night_goes_on_without_the_stage_that_is_down(clusters: Clusters) -> Non
     into_archive, into_production = due(sights, datetime.now(timezone.utc))
     for one in (into_archive, into_production):
         assert one.sha == ""
-        assert "production cannot be looked at" in one.because and clusters.door in one.because
+        assert "production cannot be looked at" in one.because and clusters.other in one.because
 
 
 def test_rollback_of_a_stage_that_is_down_begins_nothing(clusters: Clusters) -> None:
-    with pytest.raises(FlyteUnavailable, match=clusters.door):
+    with pytest.raises(FlyteUnavailable, match=clusters.other):
         plan_rollback(
             clusters.home, "production", to="g0", reason="it scores too high", credentials=clusters.known
         )
