@@ -35,6 +35,7 @@ from tasks.stage_state import (
     Generation,
     StageState,
     active_plans,
+    newest,
     record_of,
 )
 from tasks.stages_found import ACTS, Found, find_stages
@@ -113,7 +114,7 @@ def read_where(home: Home, enrolment: Enrolment, *, open_other: Open | None = No
 
     Calls: two lists, of the newest 100 promotions, and of the newest 100 executions that change or hold a
     stage; for each stage one list of what is ACTIVE. One more list tells all stages where the second was
-    full, and then one more for each stage that has been quiet for long. One read for each stage whose
+    full, and then one or two more for each stage that has been quiet for long. One read for each stage whose
     newest promotion did not end in its newest generation; one where a generation's annotations do not
     hold all of its record.
 
@@ -134,7 +135,7 @@ def _place(home: Home, enrolment: Enrolment, found: Found, opened: Open) -> Stag
         known = {one.id.name for one in found.executions}
         older = home.executions(ACTS, tag=stage_tag(home.target, found.stage), limit=_LATEST)
         found.executions += [one for one in older if one.id.name not in known]
-    last = found.last
+    last = found.last or (newest(home, found.stage)[0] if found.more else None)
     place = StagePlace(
         stage=found.stage, held=_held(home, enrolment, found), next=_next(home, enrolment, found, last)
     )

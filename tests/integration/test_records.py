@@ -274,3 +274,22 @@ def test_where_on_ten_thousand_executions_is_quick_and_makes_few_calls(
     recorder.calls.clear()
     assert len(read_history(home_of(recorder), ENROLMENT, stage="production")) == 4
     assert len(recorder.calls) <= 3
+
+
+def test_where_finds_stages_that_have_been_quiet_while_another_was_held_again_and_again(
+    past: Sandbox, recorder: Recorder, tmp_path: Path
+) -> None:
+    holds = [
+        Past(flow="hold", name=f"again-{number}", at=START + 50_000 + number, stage="development", act="hold")
+        for number in range(120)
+    ]
+    write_past(past, "fraud", holds, tmp_path)
+    found = {one.stage: one for one in read_where(home_of(recorder), ENROLMENT).stages}
+    assert {name: (one.condition, one.generation) for name, one in found.items()} == {
+        "development": ("ok", 1),
+        "production": ("drift", 0),
+        "staging": ("PARTIAL", 1),
+    }
+    assert found["development"].held and found["production"].held
+    quiet = 2 * len(found)
+    assert len(recorder.calls) + 1 <= 4 + len(found) + quiet
