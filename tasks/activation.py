@@ -14,12 +14,13 @@ from tasks._settings import read_settings
 from tasks._stage_flyte import STAGE_SECRETS, open_stage, read_stage_credentials
 from tasks.activation_trust import check_asked
 from tasks.converge import Activated, converge, plan_activation
-from tasks.generations import follow_activation, launch_activation
+from tasks.generations import await_generation, follow_activation, launch_activation
 from tasks.stage_state import Activation, active_plans
 
 __all__ = [
     "Activated",
     "activate_generation",
+    "await_generation",
     "carry_out",
     "converge",
     "follow_activation",
@@ -36,7 +37,7 @@ def carry_out(
     `flyte` is the stage's own.
 
     Raises:
-        ActivationRefused, GenerationTaken: see `tasks.activation_trust.check_asked`.
+        ActivationBroken, ActivationRefused, GenerationTaken: see `tasks.activation_trust.check_asked`.
         StageDisturbed, FlyteUnavailable: see `tasks.converge.converge`.
     """
     own = get_execution(home.flyte, home.identifier(execution))

@@ -7,7 +7,7 @@ come from a promotion that has proved it, from an earlier generation, or from wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flyteidl.admin.execution_pb2 import Execution
 from flyteidl.admin.node_execution_pb2 import NodeExecutionGetDataRequest
@@ -15,7 +15,7 @@ from flyteidl.core.identifier_pb2 import NodeExecutionIdentifier
 from pydantic import BaseModel, ConfigDict
 
 from tasks._enrolment import Enrolment
-from tasks._errors import ActivationRefused, FlyteNotFound, GenerationTaken
+from tasks._errors import ActivationBroken, ActivationRefused, FlyteNotFound, GenerationTaken
 from tasks._executions import phase_of, steps
 from tasks._home import Home
 from tasks._names import generation_name, plan_name
@@ -75,6 +75,7 @@ def check_asked(
 
     Raises:
         ActivationRefused: nobody vouches for it. Nothing was changed.
+        ActivationBroken: an earlier try has begun, and the promotion that vouched for it ended since.
         GenerationTaken: the generation before it still runs.
     """
     problems = list(wrong_launch(activation, own, enrolment))
@@ -88,7 +89,13 @@ def check_asked(
             remedy="Wait for its end, or abort it; then try again.",
         )
     if activation.cause is Cause.PROMOTION:
-        problems = list(wrong_promotion(activation, _promotion(home, activation)))
+        promotion = _promotion(home, activation)
+        problems = list(wrong_promotion(activation, promotion))
+        if promotion is not None and broke_off(activation, promotion, active):
+            raise ActivationBroken(
+                f"{activation.asked_by} is {promotion.phase}, and its activation was not done to the end.",
+                remedy="The next promotion or rollback of the stage goes on from there.",
+            )
     elif activation.cause is Cause.ROLLBACK:
         problems = list(wrong_rollback(activation, *_generation(home, activation)))
     else:
@@ -143,6 +150,20 @@ def wrong_promotion(activation: Activation, promotion: Promotion | None) -> Iter
         yield f"{activation.asked_by} proved the release in another place"
     elif proof.after != activation.after:
         yield f"{activation.asked_by} proved another set of launch plans"
+
+
+def broke_off(activation: Activation, promotion: Promotion, active: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a promotion that ended badly had vouched for an activation of which a part is ACTIVE.
+
+    That one is not forgotten as refused ones are: what it says is how the stage came to be as it is.
+    """
+    if promotion.phase not in {"FAILING", "FAILED", "ABORTING", "ABORTED", "TIMED_OUT"}:
+        return False
+    begun = any(
+        version in active.get(name, []) and activation.before.get(name) != version
+        for name, version in activation.after.items()
+    )
+    return begun and not list(wrong_promotion(activation, replace(promotion, phase="RUNNING")))
 
 
 def wrong_rollback(

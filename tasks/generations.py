@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flyteidl.admin.execution_pb2 import Execution
 from flyteidl.admin.launch_plan_pb2 import LaunchPlan
 
 from tasks._errors import ActivationBroken, GenerationTaken, OtherInputs
@@ -64,7 +65,23 @@ def follow_activation(home: Home, name: str, *, timeout_s: float = 1800) -> Acti
         ActivationBroken: it did not succeed; the text ends with its own error.
         WaitTimedOut: it still runs; it goes on.
     """
-    ended = wait(
+    ended = await_generation(home, name, timeout_s=timeout_s)
+    if phase_of(ended) != "SUCCEEDED":
+        cause = ended.closure.error.message or ended.closure.abort_metadata.cause or "no reason given"
+        raise ActivationBroken(
+            f"{name} is {phase_of(ended)}: {cause.strip()[-1000:]}",
+            remedy="The next promotion or rollback of the stage goes on from there.",
+        )
+    return value_of(home.data(name).full_outputs, OUTPUT, Activated)
+
+
+def await_generation(home: Home, name: str, *, timeout_s: float = 1800) -> Execution:
+    """Wait for the end of a generation's execution, whichever it is.
+
+    Raises:
+        WaitTimedOut: it still runs; it goes on.
+    """
+    return wait(
         lambda: home.execution(name),
         lambda execution: phase_of(execution) in ENDED,
         what=f"execution {name}",
@@ -73,13 +90,6 @@ def follow_activation(home: Home, name: str, *, timeout_s: float = 1800) -> Acti
         clock=home.flyte.clock,
         sleep=home.flyte.sleep,
     )
-    if phase_of(ended) != "SUCCEEDED":
-        cause = ended.closure.error.message or ended.closure.abort_metadata.cause or "no reason given"
-        raise ActivationBroken(
-            f"{name} is {phase_of(ended)}: {cause.strip()[-1000:]}",
-            remedy="The next promotion or rollback of the stage goes on from there.",
-        )
-    return value_of(home.data(name).full_outputs, OUTPUT, Activated)
 
 
 def _taken(activation: Activation, how: str) -> GenerationTaken:

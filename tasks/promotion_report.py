@@ -10,6 +10,7 @@ from tasks._enrolment import Enrolment
 from tasks._errors import VerdictFailed
 from tasks._own import own_execution
 from tasks._types import Status
+from tasks.gates import GateVerdict
 from tasks.promotion import Entered
 from tasks.promotion_records import PromotionReport, PromotionStatus
 from tasks.promotion_view import view_of
@@ -24,6 +25,7 @@ from tasks.report import (
     timings_of,
     unreported,
 )
+from tasks.rivals import QUEUE
 from tasks.switching import Switched
 
 log = logging.getLogger(__name__)
@@ -43,8 +45,15 @@ def status_of(entered: Entered, proved: Proved, switched: Switched) -> Promotion
     if switched.rolled_back:
         return PromotionStatus.ROLLED_BACK
     if not switched.verdict.passed:
-        return PromotionStatus.FAILED
+        waits = switched.verdict.status is Status.SKIPPED
+        return PromotionStatus.WAITING if waits else PromotionStatus.FAILED
     return PromotionStatus.UNCHANGED if switched.unchanged else PromotionStatus.PROMOTED
+
+
+def gates_of(entered: Entered, proved: Proved) -> list[GateVerdict]:
+    """Return the entry gates as they were asked last; its turn in the queue comes once."""
+    turn = [gate for gate in entered.gates if gate.gate == QUEUE]
+    return [*turn, *proved.gates] if proved.gates else entered.gates
 
 
 def report_of(enrolment: Enrolment, entered: Entered, proved: Proved, switched: Switched) -> PromotionReport:
@@ -66,7 +75,7 @@ def report_of(enrolment: Enrolment, entered: Entered, proved: Proved, switched: 
         manifest=entered.stored.digest,
         policy=entered.policy,
         stages=entered.stages,
-        gates=proved.gates or entered.gates,
+        gates=gates_of(entered, proved),
         result_gates=proved.result_gates,
         drift=entered.drift,
         generation=switched.generation,

@@ -46,6 +46,8 @@ class Proved(Record):
     """
 
     verdict: Verdict
+    next: int = -1
+    """The number of the stage's generation to come when the gates were asked last."""
     open: bool = False
     """Whether every gate and test let it through; what activates it believes nothing else."""
     project: str = ""
@@ -218,6 +220,7 @@ def prove(enrolment: Enrolment, entered: Entered) -> Proved:
     return proved.model_copy(
         update={
             "gates": gates,
+            "next": again.asked.state.next,
             "open": verdict.passed,
             "verdict": proved.verdict if verdict.passed else verdict,
         }

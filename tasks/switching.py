@@ -14,15 +14,17 @@ from tasks._git_credentials import GIT_SECRETS
 from tasks._own import own_execution
 from tasks._stage_flyte import STAGE_SECRETS, read_stage_credentials
 from tasks._types import Finding, Record, Status, Verdict
-from tasks.activation import Activated, follow_activation, launch_activation
+from tasks.activation import Activated, await_generation, follow_activation, launch_activation
+from tasks.entry_gates import ENTRY_GATES, judge_all
 from tasks.gates import Asked
 from tasks.going_back import PREVIOUS
 from tasks.policy import SmokeTest
-from tasks.promotion import Entered, entering, runs_already
+from tasks.promotion import Entered, entering, runs_already, verdict_of
 from tasks.proving import Proved, smoke_place
 from tasks.rollback import launch_or_find
 from tasks.smoke import SmokeReport, run_smoke
-from tasks.stage_state import Activation, Cause
+from tasks.stage_state import Activation, Cause, Generation, StageState
+from tasks.verified import Verified, find_verified
 
 NO_VERIFICATION, BY_SMOKE = "none", "smoke"
 _FAILED_BEFORE = Verdict(
@@ -74,6 +76,20 @@ def verification_tests(asked: Asked) -> list[SmokeTest]:
     return asked.stage.smoke if verify == BY_SMOKE else [SmokeTest(launch_plan=verify)]
 
 
+def rival_generation(state: StageState, own: str) -> str:
+    """Return the execution of another's generation that still changes the stage; empty where there is none.
+
+    A promotion that was superseded or aborted leaves its activation running, which goes on by itself.
+    """
+    last = state.last
+    return last.execution if last is not None and not last.ended and last.asked_by != own else ""
+
+
+def others_since(state: StageState, following: int, own: str) -> bool:
+    """Whether another's generation came since `following` was to be the next one; below 0 is not known."""
+    return 0 <= following < state.next and (state.last is None or state.last.asked_by != own)
+
+
 def switch_stage(asked: Asked, entered: Entered, proved: Proved, *, own: str) -> Switched:
     """Activate a release that was proved, verify it, and back out where the policy says so.
 
@@ -85,6 +101,10 @@ def switch_stage(asked: Asked, entered: Entered, proved: Proved, *, own: str) ->
     last = asked.state.last
     if last is not None and last.cause is Cause.ROLLBACK and last.asked_by == own:
         return _backed_out(asked, Switched(verdict=_FAILED_BEFORE), own=own)
+    if others_since(asked.state, proved.next, own):
+        verdict = verdict_of(judge_all(ENTRY_GATES, asked))
+        if not verdict.passed:
+            return Switched(verdict=verdict)
     done = _activated(asked, proved, own)
     done = _verified(asked, entered, proved, done)
     if done.verdict.passed or not asked.stage.auto_rollback:
@@ -93,11 +113,16 @@ def switch_stage(asked: Asked, entered: Entered, proved: Proved, *, own: str) ->
 
 
 def _activated(asked: Asked, proved: Proved, own: str) -> Switched:
-    """Make the release what runs: by a new generation, unless it does, or an earlier try's still goes on."""
+    """Make the release what runs: by a new generation, unless it does, or an earlier try's still goes on.
+
+    Where it does, but what brought it there did not end well, a new one takes it over: the stage after this
+    one goes by how the last generation and its promotion ended.
+    """
     last, record = asked.state.last, asked.state.record
     if record is not None and last is not None and last.asked_by == own and not last.ended:
         return _by_generation(asked, last.number, last.execution)
-    if record is not None and last is not None and runs_already(asked.state, asked.manifest, proved.version):
+    runs = runs_already(asked.state, asked.manifest, proved.version)
+    if record is not None and last is not None and runs and _ended_well(asked, last, own):
         return Switched(
             verdict=Verdict(status=Status.PASSED, summary="it is active already"),
             generation=record.generation,
@@ -107,6 +132,12 @@ def _activated(asked: Asked, proved: Proved, own: str) -> Switched:
     activation = next_generation(asked, proved.version, proved.after, own)
     launched = launch_activation(asked.home, activation)
     return _by_generation(asked, activation.generation, launched.id.name)
+
+
+def _ended_well(asked: Asked, last: Generation, own: str) -> bool:
+    if last.phase != "SUCCEEDED":
+        return False
+    return last.asked_by == own or isinstance(find_verified(asked.home, asked.state), Verified)
 
 
 def _by_generation(asked: Asked, number: int, execution: str) -> Switched:
@@ -164,6 +195,12 @@ def switch(enrolment: Enrolment, entered: Entered, proved: Proved) -> Switched:
     """Make the release the one that runs in its stage; nothing where it was not proved."""
     if not proved.verdict.passed:
         return Switched(verdict=Verdict(status=Status.SKIPPED, summary="nothing was activated"))
-    into = Path(current_context().working_directory)
-    with entering(enrolment, entered.sha, entered.stage.name, into=into, environ=os.environ) as found:
-        return switch_stage(found.asked, entered, proved, own=own_execution().name)
+    into, own = Path(current_context().working_directory), own_execution().name
+    arguments = (enrolment, entered.sha, entered.stage.name)
+    with entering(*arguments, into=into / "before", environ=os.environ) as found:
+        rival = rival_generation(found.asked.state, own)
+        if not rival:
+            return switch_stage(found.asked, entered, proved, own=own)
+        await_generation(found.asked.home, rival)
+    with entering(*arguments, into=into / "after", environ=os.environ) as found:
+        return switch_stage(found.asked, entered, proved, own=own)

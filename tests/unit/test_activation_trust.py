@@ -14,6 +14,7 @@ from tasks._types import Record
 from tasks.activation_trust import (
     Promotion,
     Proof,
+    broke_off,
     wrong_adoption,
     wrong_launch,
     wrong_promotion,
@@ -161,6 +162,30 @@ def test_running_promotion_that_proved_it_vouches() -> None:
 def test_promotions_that_do_not_vouch(promotion: Promotion | None, said: str) -> None:
     found = list(wrong_promotion(ASKED, promotion))
     assert len(found) == 1 and said in found[0]
+
+
+@pytest.mark.parametrize(
+    ("promotion", "active", "expected"),
+    [
+        pytest.param({"phase": "ABORTED"}, {"a": [SHA]}, True, id="aborted-on-the-way"),
+        pytest.param({"phase": "FAILED"}, {"a": [SHA, "v1"]}, True, id="failed-on-the-way"),
+        pytest.param({"phase": "ABORTED"}, {"a": ["v1"]}, False, id="nothing-was-done"),
+        pytest.param({"phase": "ABORTED"}, {}, False, id="nothing-is-active"),
+        pytest.param({"phase": "RUNNING"}, {"a": [SHA]}, False, id="goes-on"),
+        pytest.param({"phase": "SUCCEEDED"}, {"a": [SHA]}, False, id="succeeded"),
+        pytest.param({"phase": "ABORTED", "proof": None}, {"a": [SHA]}, False, id="never-vouched"),
+        pytest.param({"phase": "ABORTED", "sha": "e" * 40}, {"a": [SHA]}, False, id="another-release"),
+    ],
+)
+def test_activation_that_had_begun_for_a_promotion_that_ended(
+    promotion: dict[str, object], active: dict[str, list[str]], expected: bool
+) -> None:
+    assert broke_off(ASKED, replace(PROMOTION, **promotion), active) is expected  # type: ignore[arg-type]
+
+
+def test_what_was_active_before_is_no_beginning() -> None:
+    same = ASKED.model_copy(update={"before": {"a": SHA}})
+    assert not broke_off(same, replace(PROMOTION, phase="ABORTED"), {"a": [SHA]})
 
 
 def test_proof_is_read_from_a_record_that_says_more() -> None:

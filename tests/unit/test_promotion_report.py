@@ -48,6 +48,7 @@ def entered(verdict: Verdict = PASSED) -> Entered:
         pytest.param(FAILED, SKIPPED, Switched(verdict=SKIPPED), "refused", id="a-gate-refuses"),
         pytest.param(PASSED, FAILED, Switched(verdict=SKIPPED), "failed", id="smoke-tests-failed"),
         pytest.param(PASSED, SKIPPED, Switched(verdict=SKIPPED), "waiting", id="a-gate-closed-since"),
+        pytest.param(PASSED, PASSED, Switched(verdict=SKIPPED), "waiting", id="a-gate-closed-at-last"),
         pytest.param(PASSED, PASSED, Switched(verdict=FAILED), "failed", id="verification-failed"),
         pytest.param(
             PASSED, PASSED, Switched(verdict=FAILED, rolled_back="x"), "rolled-back", id="and-backed-out"
@@ -68,6 +69,13 @@ def test_report_is_put_together_from_the_steps() -> None:
     assert report.findings == [FINDING]
     assert report.gates == [OPEN, WAITS], "the gates as they stood the second time"
     assert (report.manifest, report.generation, report.record) == (MANIFEST.digest, 4, "g4")
+
+
+def test_whom_it_waited_for_is_kept_where_gates_were_asked_again() -> None:
+    turn = GateVerdict(gate="queue", state=GateState.OPEN, because="its turn", evidence=["waited for it"])
+    first = entered().model_copy(update={"gates": [turn, WAITS]})
+    report = report_of(ENROLMENT, first, Proved(verdict=PASSED, gates=[OPEN]), Switched(verdict=PASSED))
+    assert report.gates == [turn, OPEN]
 
 
 def test_gates_of_the_entry_are_shown_where_they_were_not_asked_again() -> None:

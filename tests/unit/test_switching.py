@@ -14,12 +14,30 @@ from tasks._types import Status
 from tasks.converge import Activated
 from tasks.gates import Asked
 from tasks.manifest import StoredManifest
-from tasks.policy import SmokeTest, Stage
+from tasks.policy import Gates, SmokeTest, Stage
 from tasks.promotion import Entered
 from tasks.proving import Proved
 from tasks.stage_state import Activation, Cause, StageState
-from tasks.switching import next_generation, switch_stage, verification_tests
-from tests.unit.promotions import DIGEST, MANIFEST, PLAN, SHA, Ledger, activation, asked, stage, state
+from tasks.switching import (
+    next_generation,
+    others_since,
+    rival_generation,
+    switch_stage,
+    verification_tests,
+)
+from tests.unit.promotions import (
+    DIGEST,
+    MANIFEST,
+    OLDER,
+    PLAN,
+    SHA,
+    Ledger,
+    activation,
+    asked,
+    promoted,
+    stage,
+    state,
+)
 from tests.unit.samples import PASSED
 
 OWN = "promote-own"
@@ -93,9 +111,56 @@ def test_a_first_release_is_activated() -> None:
 
 
 def test_what_runs_already_is_not_activated_again() -> None:
-    found, launched = ready(Ledger(), state(activation(), of=QUIET))
+    ledger = Ledger()
+    promoted(ledger)
+    found, launched = ready(ledger, state(activation(), of=QUIET))
     switched = switch_stage(found, ENTERED, PROVED, own=OWN)
     assert (switched.unchanged, launched) == (True, [])
+
+
+@pytest.mark.parametrize("phase", ["ABORTED", "FAILED"])
+def test_what_runs_by_a_promotion_that_did_not_end_well_is_taken_over(phase: str) -> None:
+    ledger = Ledger()
+    ledger.add("promote-1", "promote", phase=phase)
+    found, launched = ready(ledger, replace(state(activation(), of=QUIET), next=4))
+    switched = switch_stage(found, ENTERED, PROVED, own=OWN)
+    assert (switched.unchanged, switched.generation) == (False, 4)
+    assert [(one.before, one.after, one.asked_by) for one in launched] == [({PLAN: SHA}, {PLAN: SHA}, OWN)]
+
+
+@pytest.mark.parametrize(
+    ("phase", "own", "rival"),
+    [
+        ("RUNNING", OWN, "fraud-staging-g3"),
+        ("ABORTING", OWN, "fraud-staging-g3"),
+        ("SUCCEEDED", OWN, ""),
+        ("FAILED", OWN, ""),
+        ("RUNNING", "", ""),
+    ],
+    ids=["runs", "ends", "done", "broke-off", "its-own"],
+)
+def test_whose_activation_has_to_end_first(phase: str, own: str, rival: str) -> None:
+    assert rival_generation(state(activation(), of=QUIET, phase=phase), own) == rival
+    assert rival_generation(empty(), own) == ""
+
+
+@pytest.mark.parametrize(
+    ("following", "own", "expected"),
+    [(3, OWN, True), (4, OWN, False), (-1, OWN, False), (3, "", False)],
+    ids=["one-more", "none", "not-known", "its-own"],
+)
+def test_whether_another_came_since_the_gates_were_asked(following: int, own: str, expected: bool) -> None:
+    running = replace(state(activation(), of=QUIET), next=4)
+    assert others_since(running, following, own) is expected
+
+
+@pytest.mark.parametrize(("following", "status"), [(3, Status.SKIPPED), (4, Status.PASSED)])
+def test_gates_are_asked_again_where_another_came_since(following: int, status: Status) -> None:
+    closed = QUIET.model_copy(update={"gates": Gates(window=["Sat 08:00-16:00 UTC"])})
+    running = replace(state(activation(sha=OLDER, manifest=DIGEST), of=closed), next=4)
+    found, launched = ready(Ledger(), running, closed)
+    switched = switch_stage(found, ENTERED, PROVED.model_copy(update={"next": following}), own=OWN)
+    assert (switched.verdict.status, bool(launched)) == (status, status is Status.PASSED)
 
 
 def test_the_same_release_with_other_settings_is_activated() -> None:
@@ -132,6 +197,12 @@ def test_killed_and_its_activation_broken_off_it_makes_another_one() -> None:
     found, launched = ready(Ledger(), own_state("FAILED", active={PLAN: ["v0"]}))
     assert switch_stage(found, ENTERED, PROVED, own=OWN).generation == 4
     assert len(launched) == 1
+
+
+def test_an_activation_that_broke_off_once_all_was_done_is_made_again() -> None:
+    found, launched = ready(Ledger(), own_state("FAILED"))
+    assert switch_stage(found, ENTERED, PROVED, own=OWN).generation == 4
+    assert launched[0].before == launched[0].after == {PLAN: SHA}
 
 
 def test_an_activation_that_breaks_off_is_no_promotion() -> None:
