@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tasks._run import Done, run
 
 PRINCIPAL_HEADER = "x-forwarded-user"
@@ -41,9 +43,9 @@ class Cluster:
         """Run a `taxiway` command to its end."""
         return program("taxiway", *words, env=self.environ, expect=expect, timeout_s=timeout_s)
 
-    def install(self) -> None:
-        """Install Taxiway as on Kubernetes: tasks run from the image, and fetch no bundle of their code."""
-        self.taxiway("install", "--image", self.default_image)
+    def install(self, *options: str) -> None:
+        """Install Taxiway as on Kubernetes: its tasks run from the image, and fetch no bundle of code."""
+        self.taxiway("install", "--image", self.default_image, *options)
 
     def pyflyte(self, *words: str | Path, cwd: Path, expect: Sequence[int] = (0,)) -> Done:
         """Run a `pyflyte` command to its end, in the folder `cwd`."""
@@ -67,6 +69,12 @@ class Sandbox(Cluster):
     def stop(self) -> None:
         """Stop it; its state stays."""
         self.taxiway("sandbox", "stop", "--state", self.state)
+
+    def lose(self) -> None:
+        """End it as `kill -KILL` does; its tasks go on, and reach nobody."""
+        process = psutil.Process(json.loads((self.state / "sandbox.json").read_text())["pid"])
+        process.kill()
+        process.wait(10)
 
     def start(self) -> None:
         """Start it again where it was."""

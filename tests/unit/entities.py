@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 from flyteidl.admin.launch_plan_pb2 import LaunchPlan
@@ -81,6 +84,17 @@ def a_plan(name: str, workflow: str = "", *, inputs: Types | None = None) -> Ent
         parameter.var.type.CopyFrom(kind)
         parameter.required = True
     return Entity(kind=Kind.LAUNCH_PLAN, message=plan)
+
+
+def write_package(path: Path, entities: Sequence[Entity]) -> None:
+    """Write entities to a file as `pyflyte package` does."""
+    kinds = {kind: number for number, kind in enumerate(Kind, 1)}
+    with tarfile.open(path, "w:gz") as tar:
+        for at, entity in enumerate(entities):
+            content = entity.message.SerializeToString()
+            member = tarfile.TarInfo(f"{at}_{entity.name}_{kinds[entity.kind]}.pb")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
 
 
 def _face(interface: object, inputs: Types | None, outputs: Types | None) -> None:
