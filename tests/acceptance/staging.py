@@ -69,7 +69,7 @@ class Target:
         """The stage's generations, the first one first."""
         return sorted(generations(self.home, self.stage.name), key=lambda one: one.number)
 
-    def end_of(self, execution: str, timeout_s: float = 150) -> str:
+    def end_of(self, execution: str, timeout_s: float = 240) -> str:
         """Wait for an execution's end and return its phase."""
         ended = wait(
             lambda: self.home.execution(execution),

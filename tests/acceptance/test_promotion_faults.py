@@ -19,7 +19,7 @@ from tests.acceptance.staging import Target
 from tests.acceptance.ticking import Ticking
 from tests.acceptance.wire import Hold
 
-pytestmark = pytest.mark.timeout(600)  # sixty pods, and the machine may be busy
+pytestmark = pytest.mark.timeout(600)  # fifty pods, and the machine may be busy
 ACTIVATIONS = 20
 Point = Callable[[Target], Hold]
 

@@ -21,7 +21,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 _ADMIN = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 _THREADS = 48
-_WAIT_S = 60.0
+_WAIT_S = 180.0
 _LARGEST = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _QUICK = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500)]
 
