@@ -16,8 +16,8 @@ from tasks._rewrite import LaunchSettings, Placement, rewrite
 from tasks.converge import converge
 from tasks.registration import register_all
 from tasks.stage_state import Activation, Cause
-from tests.acceptance.promoting import package
 from tests.integration.packaged import make_project
+from tests.integration.released import package
 
 PLAN, DOMAIN = "p0", "development"
 _WAIT_S = 30.0
@@ -43,7 +43,7 @@ class Ticking:
     def register(self, versions: Sequence[str]) -> None:
         """Register versions of the launch plan, all with the same schedule."""
         make_project(self.flyte, self.project)
-        entities = [one for one in package() if not isinstance(one.message, LaunchPlan) or one.name == PLAN]
+        entities = package([PLAN])
         plan = entities[-1].message
         assert isinstance(plan, LaunchPlan)
         plan.spec.entity_metadata.schedule.cron_schedule.schedule = "@every 1s"

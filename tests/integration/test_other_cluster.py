@@ -51,7 +51,7 @@ from tasks.where import StagePlace, read_where
 from tests import running
 from tests.integration.guarded import CLIENT, SECRET, Door, credentials, guarded
 from tests.integration.packaged import flyte_of, make_project, placed
-from tests.integration.released import make_manifest, write_release
+from tests.integration.released import make_manifest, record_release
 from tests.repositories import ENVIRON, Repository
 from tests.running import Sandbox, program
 
@@ -183,7 +183,7 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clusters]:
         own = own.hurried(timeout_s=30, patience_s=1)
         home = Home(flyte=own, project="taxiway", domain="production", target=TARGET)
         manifest = make_manifest(home, repository.url, sha, folder, [PLAN])
-        write_release(first, home, manifest, folder)
+        record_release(home, manifest, image=first.default_image)
         yield Clusters(
             first=first,
             second=second,
