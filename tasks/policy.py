@@ -210,8 +210,7 @@ def read_policy(content: bytes, name: str = POLICY_FILE) -> Policy | Invalid:
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the file: its keys and their meaning. Some rules only `read_policy` knows."""
-    described = Policy.model_json_schema()
-    described["title"] = POLICY_FILE
+    described = {**Policy.model_json_schema(), "title": POLICY_FILE}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
 
 
