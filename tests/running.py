@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from tasks._run import Done, run
+from tests import forked
 
 PRINCIPAL_HEADER = "x-forwarded-user"
 """Who calls, to the sandbox that the tests share; without it, it knows nobody."""
@@ -41,7 +42,7 @@ class Cluster:
 
     def taxiway(self, *words: str | Path, expect: Sequence[int] = (0,), timeout_s: float = 240) -> Done:
         """Run a `taxiway` command to its end."""
-        return program("taxiway", *words, env=self.environ, expect=expect, timeout_s=timeout_s)
+        return forked.taxiway(words, env=self.environ, expect=expect, timeout_s=timeout_s)
 
     def install(self, *options: str) -> None:
         """Install Taxiway as on Kubernetes: its tasks run from the image, and fetch no bundle of code."""

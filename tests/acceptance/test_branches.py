@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from tasks._run import run
+from tests.ci_job import CiImage
 from tests.fixtures.target import Target
 from tests.running import Cluster
 
@@ -23,10 +25,18 @@ def released(
     return enrolled
 
 
-def test_a_code_only_change_passes_and_says_what_is_new(
-    cluster: Cluster, target: Target, released: str
+@pytest.mark.rest
+def test_a_code_only_change_passes_and_says_what_is_new_to_a_job_and_a_person_alike(
+    cluster: Cluster, target: Target, released: str, ci_image: CiImage
 ) -> None:
-    report = cluster.preview(released, target.branches["code-only"], "--pull-request", "1")["report"]
+    words = (released, target.branches["code-only"], "--pull-request", "1")
+    with ThreadPoolExecutor() as pool:
+        job = pool.submit(ci_image.job, "preview", *words, "--endpoint", cluster.http)
+        outcome = cluster.preview(*words)
+    name, report = outcome["execution"]["name"], outcome["report"]
+    assert f"{name}: passed" in job.result().stderr
+    assert job.result().stdout.strip() == cluster.taxiway("report", name, "--markdown").stdout.strip()
+    assert "attached to it" in ci_image.job("preview", *words, "--endpoint", cluster.http).stderr
     assert report["verdict"]["status"] == "passed"
     assert report["plan"]["change"] == "code"
     assert changed(report)["fraud.workflows.explain"] == "added"

@@ -30,21 +30,11 @@ def admin(cluster: Cluster) -> Iterator[AdminServiceStub]:
         yield AdminServiceStub(channel)
 
 
-def test_two_callers_of_one_preview_share_one_execution(
-    cluster: Cluster, target: Target, enrolled: str
-) -> None:
-    words = (enrolled, target.branches["code-only"], "--pull-request", "71")
-    with ThreadPoolExecutor() as pool:
-        outcomes = list(pool.map(lambda _: cluster.preview(*words), range(2)))
-    assert len({outcome["execution"]["name"] for outcome in outcomes}) == 1
-    assert [outcome["passed"] for outcome in outcomes] == [True, True]
-
-
 def test_two_previews_of_one_revision_at_once_build_one_image(
     cluster: Cluster, target: Target, enrolled: str
 ) -> None:
     lock = "# Another fingerprint than any other test's.\n" + target.text("main", "requirements.lock")
-    sha = target.revise("at-once", {"requirements.lock": lock})
+    sha = target.revise("at-once", {"requirements.lock": lock, **target.without_training()})
     with ThreadPoolExecutor() as pool:
         outcomes = list(
             pool.map(lambda number: cluster.preview(enrolled, sha, "--pull-request", number), ["72", "73"])
@@ -55,11 +45,17 @@ def test_two_previews_of_one_revision_at_once_build_one_image(
     assert sorted(image["action"] for image in images) == ["built", "reused"]
 
 
+@pytest.fixture(scope="module")
+def quick(target: Target) -> str:
+    """A revision whose preview does not take long."""
+    return target.revise("quick", target.without_training())
+
+
 @pytest.mark.sandbox_only
 def test_a_sandbox_that_stops_and_starts_in_the_middle_ends_the_preview_all_the_same(
-    sandbox: Sandbox, target: Target, enrolled: str, admin: AdminServiceStub
+    sandbox: Sandbox, quick: str, enrolled: str, admin: AdminServiceStub
 ) -> None:
-    words = (enrolled, target.main, "--pull-request", "74")
+    words = (enrolled, quick, "--pull-request", "74")
     started = json.loads(sandbox.taxiway("preview", *words, "--no-wait", "--json").stdout)
     execution = WorkflowExecutionIdentifier(**started["execution"])
     with ThreadPoolExecutor() as pool:
@@ -74,9 +70,9 @@ def test_a_sandbox_that_stops_and_starts_in_the_middle_ends_the_preview_all_the_
 
 @pytest.mark.sandbox_only
 def test_a_flyte_that_cannot_be_reached_is_a_fault_and_later_none(
-    sandbox: Sandbox, target: Target, enrolled: str
+    sandbox: Sandbox, quick: str, enrolled: str
 ) -> None:
-    words = ("preview", enrolled, target.main, "--pull-request", "74", "--no-wait")
+    words = ("preview", enrolled, quick, "--pull-request", "74", "--no-wait")
     sandbox.stop()
     try:
         refused = sandbox.taxiway(*words, expect=[2])

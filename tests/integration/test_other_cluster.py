@@ -48,12 +48,12 @@ from tasks.same_bytes import compare
 from tasks.stage_diff import read_diff
 from tasks.stage_state import active_plans, newest
 from tasks.where import StagePlace, read_where
-from tests import running
+from tests import forked, running
 from tests.integration.guarded import CLIENT, SECRET, Door, credentials, guarded
 from tests.integration.packaged import flyte_of, make_project, placed
 from tests.integration.released import make_manifest, record_release
 from tests.repositories import ENVIRON, Repository
-from tests.running import Sandbox, program
+from tests.running import Sandbox
 
 pytestmark = pytest.mark.timeout(300)
 TARGET, PLAN = "fraud", "fraud.nightly"
@@ -143,7 +143,7 @@ class Clusters:
     def taxiway(self, *words: str) -> str:
         """Run a command with credentials for both clusters, and return what it printed."""
         env = {**self.first.environ, VARIABLE: credentials(self.other)}
-        return program("taxiway", *words, env=env).stdout
+        return forked.taxiway(words, env=env, expect=(0,), timeout_s=120).stdout
 
     def where(self, **known: Any) -> list[StagePlace]:
         """What is where, for somebody with these credentials."""

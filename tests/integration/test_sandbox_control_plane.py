@@ -83,7 +83,7 @@ def identifier(kind: int, name: str, version: str = "v1") -> Identifier:
 
 
 def test_projects_exist_from_the_start(admin: AdminServiceStub) -> None:
-    found = admin.ListProjects(ProjectListRequest(limit=10)).projects
+    found = admin.ListProjects(ProjectListRequest(limit=100)).projects
     assert {"flytesnacks", "taxiway"} <= {project.id for project in found}
     assert [domain.id for domain in found[0].domains] == ["development", "staging", "production"]
 
