@@ -19,7 +19,7 @@ import click
 from tests.fixtures.target import Target
 
 PROJECT = "fraud"
-SOAK_S = 10
+SOAK_S = 30
 _NIGHT_S = 240
 _RUNNING = ("undefined", "queued", "running", "succeeding")
 
