@@ -9,23 +9,16 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import quote, urlsplit
 
 from flytekit import Secret
 
-SECRET_GROUP = "taxiway"  # noqa: S105 (a name)
+from tasks._secrets import SECRET_GROUP, Secrets, read_secret
+
 _TOKEN, _SSH_KEY, _KNOWN_HOSTS = "git_token", "git_ssh_key", "git_known_hosts"
 # For `secret_requests` of the task that fetches.
 GIT_SECRETS = [Secret(group=SECRET_GROUP, key=key) for key in (_TOKEN, _SSH_KEY, _KNOWN_HOSTS)]
 _TOKEN_USER = "x-access-token"  # noqa: S105 (a user's name)
-
-
-class Secrets(Protocol):
-    """Where secrets are read, such as `flytekit.current_context().secrets`."""
-
-    def get(self, group: str, key: str) -> str:
-        """Return the secret; raises ValueError where there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,17 +33,10 @@ class Credentials:
 def read_credentials(secrets: Secrets) -> Credentials:
     """Read the three secrets of the group `taxiway`; one that does not exist is empty."""
     return Credentials(
-        token=_read(secrets, _TOKEN),
-        ssh_key=_read(secrets, _SSH_KEY),
-        known_hosts=_read(secrets, _KNOWN_HOSTS),
+        token=read_secret(secrets, _TOKEN),
+        ssh_key=read_secret(secrets, _SSH_KEY),
+        known_hosts=read_secret(secrets, _KNOWN_HOSTS),
     )
-
-
-def _read(secrets: Secrets, key: str) -> str:
-    try:
-        return secrets.get(SECRET_GROUP, key).strip()
-    except ValueError:
-        return ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,9 @@
-"""Which of the machine's settings a program needs to reach the network; nothing else is passed on."""
+"""Which of the machine's settings a program needs to reach the network, and what is not the network."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 
 _NAMES = frozenset(
     {
@@ -21,5 +22,13 @@ _NAMES = frozenset(
 
 
 def network_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the certificates and proxies of `environ`, in either case of their names."""
+    """Return the certificates and proxies of `environ`, in either case of their names; nothing else."""
     return {name: value for name, value in environ.items() if name.upper() in _NAMES}
+
+
+def is_loopback_host(host: str) -> bool:
+    """Say whether a host, without a port, is this machine itself."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

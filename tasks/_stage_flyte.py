@@ -6,14 +6,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from ipaddress import ip_address
 
 from flytekit import Secret
 from flytekit.configuration import AuthType, Config, PlatformConfig
 
 from tasks._errors import BadUsage
 from tasks._flyte import Flyte, connect
-from tasks._git_credentials import SECRET_GROUP, Secrets
+from tasks._network import is_loopback_host
+from tasks._secrets import SECRET_GROUP, Secrets
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -64,11 +64,7 @@ def platform_of(
 
 def is_loopback(endpoint: str) -> bool:
     """Say whether an endpoint is this machine itself."""
-    host = endpoint.removeprefix("dns:///").rpartition(":")[0].strip("[]")
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback_host(endpoint.removeprefix("dns:///").rpartition(":")[0].strip("[]"))
 
 
 def read_stage_credentials(secrets: Secrets) -> dict[str, dict[str, str]]:
