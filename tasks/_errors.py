@@ -41,6 +41,8 @@ class Recoverable(TaxiwayError, FlyteRecoverableException):
 
     error_code = "TAXI:Recoverable"
     _ERROR_CODE = "TAXI:Recoverable"
+    after_s: float = 0.0
+    """How long the other side asks to be left alone, in seconds; 0 where it says nothing."""
 
     def __init_subclass__(cls, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
@@ -257,6 +259,89 @@ class BuilderMissing(Terminal):
     """The installation says nowhere how images are built."""
 
     error_code = "TAXI:BuilderMissing"
+
+
+# --- registry: keeping images where others find them ---
+
+
+class ReferenceInvalid(Terminal):
+    """What was given does not name an image, a repository, a tag or a digest as the OCI spec spells them."""
+
+    error_code = "TAXI:ReferenceInvalid"
+
+
+class RegistryUnavailable(Recoverable):
+    """A registry, or who issues its tokens, did not answer, broke off, or is too busy to answer."""
+
+    error_code = "TAXI:RegistryUnavailable"
+
+    def __init__(self, problem: str, *, remedy: str, after_s: float = 0.0) -> None:
+        super().__init__(problem, remedy=remedy)
+        self.after_s = after_s
+
+
+class RegistryRefused(Terminal):
+    """A registry answered with an error: HTTP `status`, and the spec's `codes`, as far as it gave any."""
+
+    error_code = "TAXI:RegistryRefused"
+
+    def __init__(self, problem: str, *, remedy: str, status: int, codes: tuple[str, ...] = ()) -> None:
+        super().__init__(problem, remedy=remedy)
+        self.status, self.codes = status, codes
+
+
+class RegistryDenied(RegistryRefused):
+    """A registry does not know who we are, or does not let us."""
+
+    error_code = "TAXI:RegistryDenied"
+
+
+class RegistryNotFound(RegistryRefused):
+    """A registry has no such manifest, blob or repository."""
+
+    error_code = "TAXI:RegistryNotFound"
+
+
+class RegistryMismatch(Terminal):
+    """What a registry gave or took is not what its digest says."""
+
+    error_code = "TAXI:RegistryMismatch"
+
+
+class RegistryInvalid(Terminal):
+    """A registry answered with what the OCI spec does not allow."""
+
+    error_code = "TAXI:RegistryInvalid"
+
+
+class RegistryTooLarge(Terminal):
+    """A registry's answer is larger than anything of its kind should be."""
+
+    error_code = "TAXI:RegistryTooLarge"
+
+
+class RegistryUntrusted(Terminal):
+    """A registry cannot be spoken to safely: its certificate is not trusted, or it would be plain http."""
+
+    error_code = "TAXI:RegistryUntrusted"
+
+
+class RegistryCredentialsInvalid(Terminal):
+    """A docker configuration with a registry's credentials cannot be read."""
+
+    error_code = "TAXI:RegistryCredentialsInvalid"
+
+
+class CredentialHelperMissing(Terminal):
+    """A program that a docker configuration names for a registry's credentials is not installed."""
+
+    error_code = "TAXI:CredentialHelperMissing"
+
+
+class CredentialHelperFailed(Terminal):
+    """A program that keeps a registry's credentials did not give them."""
+
+    error_code = "TAXI:CredentialHelperFailed"
 
 
 # --- releases and promotions ---

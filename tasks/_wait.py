@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from tasks._errors import FlyteUnavailable, WaitTimedOut
+from tasks._errors import FlyteUnavailable, Recoverable, WaitTimedOut
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], None]
@@ -59,15 +59,17 @@ def patiently(
     action: Callable[[], T],
     *,
     patience_s: float,
+    passing: type[Recoverable] = FlyteUnavailable,
     clock: Clock = time.monotonic,
     sleep: Sleep = time.sleep,
 ) -> T:
-    """Do `action`, again and again while Flyte is unavailable, for up to `patience_s` seconds.
+    """Do `action`, again and again while it raises `passing`, for up to `patience_s` seconds.
 
-    Pauses grow from 0.1 s to 5 s and vary by a quarter, so that many clients do not return together.
+    Pauses grow from 0.1 s to 5 s and vary by a quarter, so that many clients do not return together; none
+    is shorter than the other side asks for (`Recoverable.after_s`).
 
     Raises:
-        FlyteUnavailable: it still was when patience ran out.
+        Recoverable: `passing` was still raised when patience ran out.
     """
     deadline = clock() + patience_s
     pauses = delays(0.1, 5.0)
@@ -75,7 +77,8 @@ def patiently(
         pause = next(pauses) * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, keeps no secret
         try:
             return action()
-        except FlyteUnavailable:
+        except passing as error:
+            pause = max(pause, error.after_s)
             if clock() + pause >= deadline:
                 raise
         sleep(pause)

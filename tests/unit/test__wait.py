@@ -4,23 +4,9 @@ from itertools import islice
 
 import pytest
 
-from tasks._errors import FlyteRefused, FlyteUnavailable, WaitTimedOut
+from tasks._errors import FlyteRefused, FlyteUnavailable, RegistryUnavailable, WaitTimedOut
 from tasks._wait import delays, patiently, wait
-
-
-class Time:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.slept: list[float] = []
-
-    def clock(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
+from tests.clock import Time
 
 
 def test_delays_grow_to_their_most() -> None:
@@ -114,3 +100,26 @@ def test_a_refusal_is_not_asked_again() -> None:
     with pytest.raises(FlyteRefused):
         patiently(ask, patience_s=10)
     assert len(asked) == 1
+
+
+def test_only_what_was_named_is_waited_for() -> None:
+    asked = []
+
+    def ask() -> None:
+        asked.append(1)
+        raise _unavailable()
+
+    with pytest.raises(FlyteUnavailable):
+        patiently(ask, patience_s=10, passing=RegistryUnavailable)
+    assert len(asked) == 1
+
+
+def test_who_asks_to_be_left_alone_is_left_alone_within_our_patience() -> None:
+    time, asked = Time(), [3.0, 60.0]
+
+    def ask() -> None:
+        raise RegistryUnavailable("busy", remedy="", after_s=asked.pop(0))
+
+    with pytest.raises(RegistryUnavailable):
+        patiently(ask, patience_s=10, passing=RegistryUnavailable, clock=time.clock, sleep=time.sleep)
+    assert time.slept == [3.0]
