@@ -14,11 +14,12 @@ from pathlib import Path
 from tasks._errors import BadUsage
 
 PREFIX = "TAXIWAY_"
+Setting = bool | int | float | Path | tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What an installation decides for all its targets. 0 is no limit."""
+    """What an installation decides for all its targets. 0 is no limit; a list is written with commas."""
 
     allow_file_urls: bool = False
     """Whether a target repository may be a `file://` URL; for trying out and for tests."""
@@ -28,6 +29,8 @@ class Settings:
     """The most that fetching one revision may bring."""
     max_bundle_bytes: int = 256 * 1024**2
     """The most that a code bundle may hold, before compression."""
+    plain_http_registries: tuple[str, ...] = ()
+    """Registries, as `HOST:PORT`, that speak http without TLS; those on loopback do so unasked."""
     fetch_timeout_s: float = 300
     build_timeout_s: float = 1800
     package_timeout_s: int = 300
@@ -43,7 +46,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         BadUsage: a value is not of its field's type, or names no field.
     """
     known = {PREFIX + name.upper(): name for name in Settings.__dataclass_fields__}
-    values: dict[str, bool | int | float | Path] = {}
+    values: dict[str, Setting] = {}
     for key, text in environ.items():
         if not key.startswith(PREFIX):
             continue
@@ -55,12 +58,14 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     return Settings(**values)  # type: ignore[arg-type]
 
 
-def _parse(key: str, text: str, kind: object) -> bool | int | float | Path:
+def _parse(key: str, text: str, kind: object) -> Setting:
     try:
         if kind == "bool":
             return {"1": True, "true": True, "0": False, "false": False, "": False}[text.lower()]
         if kind in {"int", "float"}:
             return _not_negative(int(text) if kind == "int" else float(text))
+        if kind == "tuple[str, ...]":
+            return tuple(word for word in map(str.strip, text.split(",")) if word)
         if not text:
             raise ValueError("an empty path")
         return Path(text)

@@ -22,6 +22,7 @@ def test_every_kind_of_value_is_read() -> None:
             "TAXIWAY_MAX_BUNDLE_BYTES": "0",
             "TAXIWAY_RPC_TIMEOUT_S": "2.5",
             "TAXIWAY_RPC_PATIENCE_S": "0",
+            "TAXIWAY_PLAIN_HTTP_REGISTRIES": "registry.internal:5000, mirror:80,",
         }
     )
     assert read == Settings(
@@ -30,6 +31,7 @@ def test_every_kind_of_value_is_read() -> None:
         max_bundle_bytes=0,
         rpc_timeout_s=2.5,
         rpc_patience_s=0,
+        plain_http_registries=("registry.internal:5000", "mirror:80"),
     )
 
 
