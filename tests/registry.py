@@ -31,11 +31,15 @@ def digest_of(content: bytes) -> str:
 
 @dataclass
 class Registry:
-    """A docker-registry, running or stopped. `host` is `HOST:PORT`; `login` a user and a password."""
+    """A docker-registry, running or stopped. `host` is `HOST:PORT`; `login` a user and a password.
+
+    `tokens` is its configuration of who issues tokens, where that is how it knows people.
+    """
 
     folder: Path
     login: tuple[str, str] | None = None
     deletes: bool = True
+    tokens: Mapping[str, str] | None = None
     host: str = "127.0.0.1:0"
     process: subprocess.Popen[str] | None = field(default=None, repr=False)
     reader: threading.Thread | None = field(default=None, repr=False)
@@ -51,7 +55,9 @@ class Registry:
             },
             "http": {"addr": self.host, "secret": "of this test"},
         }
-        if self.login is not None:
+        if self.tokens is not None:
+            config["auth"] = {"token": dict(self.tokens)}
+        elif self.login is not None:
             config["auth"] = {"htpasswd": {"realm": "tests", "path": str(self._htpasswd(*self.login))}}
         file = self.folder / "config.json"
         file.write_text(json.dumps(config))  # JSON is YAML
@@ -141,12 +147,16 @@ class Registry:
 
 @contextmanager
 def docker_registry(
-    folder: Path, *, login: tuple[str, str] | None = None, deletes: bool = True
+    folder: Path,
+    *,
+    login: tuple[str, str] | None = None,
+    deletes: bool = True,
+    tokens: Mapping[str, str] | None = None,
 ) -> Iterator[Registry]:
     """Run one with its content in `folder`, and stop it in the end."""
     need("docker-registry")
     folder.mkdir(parents=True, exist_ok=True)
-    registry = Registry(folder=folder, login=login, deletes=deletes)
+    registry = Registry(folder=folder, login=login, deletes=deletes, tokens=tokens)
     registry.start()
     try:
         yield registry

@@ -230,6 +230,7 @@ def _handler(registry: FakeRegistry) -> type[BaseHTTPRequestHandler]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body are two packets, and the second would wait
 
         def _serve(self) -> None:
             parts = urlsplit(self.path)
