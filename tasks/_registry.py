@@ -25,9 +25,10 @@ from tasks._manifests import (
     parse_object,
 )
 from tasks._references import Reference, Repository, checked_digest
-from tasks._registry_calls import DELETE, PUSH, Call, Caller, next_page
+from tasks._registry_calls import DELETE, PULL, PUSH, Call, Caller
 from tasks._registry_credentials import Keychain
 from tasks._registry_http import Answer, Observer, Wire, open_session
+from tasks._registry_pages import next_page
 from tasks._wait import Clock, Sleep
 
 _ACCEPT = {"Accept": ", ".join(MANIFESTS)}
@@ -225,7 +226,7 @@ def open_registries(
     with open_session() as session:
         wire = Wire(
             session=session,
-            plain_http=frozenset(plain_http),
+            plain_http=frozenset(map(str.lower, plain_http)),
             ca_file=ca_file,
             timeout_s=timeout_s,
             observer=observer,
@@ -239,7 +240,7 @@ def _manifest_call(method: str, reference: Reference) -> Call:
         method=method,
         repository=reference.repository,
         path=f"/v2/{reference.repository.name}/manifests/{reference.identifier}",
-        actions=DELETE if method == "DELETE" else "pull",
+        actions=DELETE if method == "DELETE" else PULL,
         headers={} if method == "DELETE" else _ACCEPT,
         most_bytes=_MOST_MANIFEST_BYTES,
     )

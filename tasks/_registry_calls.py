@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -56,7 +55,8 @@ class Caller:
             RegistryUnavailable: there was no such answer while patience lasted.
             RegistryDenied, RegistryNotFound, RegistryRefused: the registry answers with an error.
             RegistryInvalid, RegistryTooLarge, RegistryUntrusted: its answer is not to be used.
-            CredentialHelperMissing, CredentialHelperFailed: it asks who we are, and that cannot be told.
+            CredentialHelperMissing, CredentialHelperFailed, CommandTimedOut: it asks who we are, and the
+                program that knows does not say.
         """
         return patiently(
             lambda: self._once(call, expect),
@@ -162,31 +162,3 @@ def _without_foreign_challenge(answer: Answer, url: str, first: str) -> Answer:
         return answer
     kept = {name: value for name, value in answer.headers.items() if name.lower() != "www-authenticate"}
     return replace(answer, headers=CaseInsensitiveDict(kept))
-
-
-_LINK = re.compile(r"""<(?P<url>[^>]*)>(?P<parameters>[^<]*)""")
-_NEXT = re.compile(r"""(?:^|;)\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next(?=\s*(?:[;,]|$)))""", re.I)
-
-
-def next_page(answer: Answer, call: Call) -> Call | None:
-    """Return the call for the page after this one; None after the last.
-
-    Raises:
-        RegistryInvalid: the next page is on another host, or is the same again.
-    """
-    for link in _LINK.finditer(answer.headers.get("Link", "")):
-        if not _NEXT.search(link["parameters"]):
-            continue
-        try:
-            parts = urlsplit(urljoin(call.path, link["url"]))
-        except ValueError:
-            parts = urlsplit("")
-        target = f"{parts.path}?{parts.query}"
-        elsewhere = parts.netloc not in ("", call.repository.host)
-        if elsewhere or not target.startswith("/") or target == call.path:
-            raise RegistryInvalid(
-                f"{call.repository} names {shown_url(link['url'])} as its next page, which is none.",
-                remedy="Check the registry's configuration.",
-            )
-        return replace(call, path=target)
-    return None

@@ -20,7 +20,7 @@ import urllib3
 from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 
-from tasks._errors import RegistryTooLarge, RegistryUnavailable, RegistryUntrusted
+from tasks._errors import RegistryInvalid, RegistryTooLarge, RegistryUnavailable, RegistryUntrusted
 from tasks._network import is_loopback_host
 from tasks._wait import Clock
 
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 _CHUNK = 64 * 1024
 _ERROR_BYTES = 16 * 1024
 _NO_PROXY = {"http": "", "https": ""}
+# What OpenSSL calls the answer of a server that was spoken to in TLS and knows only http.
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +119,8 @@ class Wire:
         Raises:
             RegistryUnavailable: there was no answer, or it broke off, or it took too long.
             RegistryTooLarge: its body is larger than `most_bytes`.
-            RegistryUntrusted: the server's certificate is not trusted.
+            RegistryUntrusted: the server's certificate is not trusted, or it does not speak TLS.
+            RegistryInvalid: the URL cannot be asked.
         """
         began = self.clock()
         status, body = 0, bytearray()
@@ -206,22 +209,32 @@ def shown_url(url: str) -> str:
         return "(something that is no URL)"
 
 
-def network_error(error: Exception, request: Request) -> RegistryUnavailable | RegistryUntrusted:
+def network_error(
+    error: Exception, request: Request
+) -> RegistryUnavailable | RegistryUntrusted | RegistryInvalid:
     """Return our error for one of requests, urllib3 or the system, without a word of the URL's query."""
     causes = list(_causes(error))
-    doing = f"{request.method} {shown_url(request.url)}"
-    refused = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
-    if refused is not None:
-        return RegistryUntrusted(
-            f"{doing} failed: the server's certificate is not trusted ({refused.verify_message}).",
-            remedy="Have it renewed, or name its authority in REQUESTS_CA_BUNDLE.",
+    failed = f"{request.method} {shown_url(request.url)} failed"
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return RegistryUntrusted(
+                f"{failed}: the server's certificate is not trusted ({cause.verify_message}).",
+                remedy="Have it renewed, or name its authority in REQUESTS_CA_BUNDLE.",
+            )
+        if isinstance(cause, ssl.SSLError) and getattr(cause, "reason", "") in _NO_TLS:
+            return RegistryUntrusted(
+                f"{failed}: the server does not speak TLS ({cause.strerror}).",
+                remedy="Give it a certificate, or name its host in TAXIWAY_PLAIN_HTTP_REGISTRIES.",
+            )
+    if isinstance(error, ValueError):
+        return RegistryInvalid(
+            f"{failed}: it cannot be sent ({type(error).__name__}).", remedy="Check where the registry leads."
         )
     named = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
     timeouts = [str(cause) for cause in causes if type(cause) is TimeoutError]
     why = next(iter([*named, *timeouts]), type(error).__name__)
     return RegistryUnavailable(
-        f"{doing} failed: {why}.",
-        remedy="Check that the registry runs and can be reached; it is tried again.",
+        f"{failed}: {why}.", remedy="Check that the registry runs and can be reached; it is tried again."
     )
 
 

@@ -14,6 +14,7 @@ from tasks._manifests import Manifest, parse_manifest
 from tasks._references import Repository
 from tasks._registry import RegistryClient, open_registries
 from tasks._registry_credentials import DockerConfig, Keychain, Login
+from tests.integration.fake_registry import fake_registry
 from tests.integration.token_issuer import Issuer, token_issuer
 from tests.registry import Registry, docker_registry, index_of
 
@@ -87,3 +88,17 @@ def test_an_issuer_whose_certificate_is_not_trusted_is_not_told_the_password(
     with asking(registry) as client, pytest.raises(RegistryUntrusted, match=r"self.signed certificate"):
         client.resolve(here(registry).tagged("v1"))
     assert len(issuer.issued) == before
+
+
+def test_a_server_that_knows_no_tls_is_not_told_the_password_either(
+    registry: Registry, issuer: Issuer
+) -> None:
+    with fake_registry() as other:
+        other.go_wrong("/v2", 401, WWW_Authenticate=f'Bearer realm="https://{registry.host}/token"')
+        login = Login(user=USER, password=PASSWORD)
+        keys = Keychain(configs=(DockerConfig(origin="this test", logins={other.host: login}),))
+        with (
+            open_registries(keys, ca_file=issuer.certificate) as client,
+            pytest.raises(RegistryUntrusted, match="does not speak TLS"),
+        ):
+            client.resolve(Repository(registry=other.host, name="risk/fraud").tagged("v1"))

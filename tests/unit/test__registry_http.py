@@ -6,7 +6,7 @@ import ssl
 import pytest
 import requests
 
-from tasks._errors import RegistryUnavailable, RegistryUntrusted
+from tasks._errors import RegistryInvalid, RegistryUnavailable, RegistryUntrusted
 from tasks._registry_http import Request, Wire, network_error, shown_url
 
 REQUEST = Request(method="GET", url="https://a.io/v2/x?signature=c4n4ry", most_bytes=1)
@@ -101,3 +101,10 @@ def test_a_certificate_that_is_not_trusted_does_not_pass_by_waiting() -> None:
     found = network_error(wrapped(cause), REQUEST)
     assert isinstance(found, RegistryUntrusted)
     assert "certificate has expired" in found.problem
+
+
+def test_a_url_that_cannot_be_asked_is_no_reason_to_wait() -> None:
+    error = requests.exceptions.InvalidURL(f"Invalid URL {REQUEST.url}")
+    found = network_error(error, REQUEST)
+    assert isinstance(found, RegistryInvalid)
+    assert "c4n4ry" not in str(found)
