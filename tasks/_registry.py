@@ -56,14 +56,10 @@ class RegistryClient:
             RegistryMismatch: it is not what the reference's digest, or the registry, says.
         """
         answer = self.caller.call(_manifest_call("GET", reference))
-        manifest = parse_manifest(
-            answer.body,
-            media_type=answer.headers.get("Content-Type", ""),
-            what=str(reference),
-            like=reference.digest or answer.headers.get(_DIGEST, ""),
-        )
-        _compare(reference.digest or _stated(answer, reference), manifest.digest, what=str(reference))
-        return manifest
+        stated = reference.digest or _stated(answer, reference)
+        _compare(stated, content_digest(answer.body, like=stated), what=str(reference))
+        kind = answer.headers.get("Content-Type", "")
+        return parse_manifest(answer.body, media_type=kind, what=str(reference), like=stated)
 
     def resolve(self, reference: Reference) -> Descriptor:
         """Find out what `reference` names now, by a HEAD; it is the registry's word, for nothing is read.

@@ -19,6 +19,7 @@ from tasks._errors import (
     RegistryRefused,
     RegistryUnavailable,
 )
+from tasks._manifests import DOCKER_INDEX, DOCKER_MANIFEST
 from tasks._references import Reference, Repository
 from tasks._registry import RegistryClient, open_registries
 from tasks._registry_credentials import DockerConfig, Keychain, Login, read_keychain
@@ -92,6 +93,25 @@ def test_an_index_lists_its_platforms(client: RegistryClient, registry: Registry
     index = client.manifest(image.repository.tagged("multi"))
     assert (index.digest, index.media_type, index.is_index) == (digest, INDEX, True)
     assert [(one.digest, one.platform) for one in index.manifests] == [(image.digest, "linux/arm64/v8")]
+
+
+def test_what_docker_itself_pushes_is_read_as_well(client: RegistryClient, registry: Registry) -> None:
+    content = json.dumps(CONFIG).encode()
+    registry.put_blob("docker", content)
+    kind = "application/vnd.docker.container.image.v1+json"
+    config = {"mediaType": kind, "digest": digest_of(content), "size": len(content)}
+    image = {"schemaVersion": 2, "mediaType": DOCKER_MANIFEST, "config": config, "layers": []}
+    digest = registry.put_manifest("docker", "v1", image)
+    size = client.resolve(repository(registry, "docker").tagged("v1")).size
+    platform = {"os": "linux", "architecture": "amd64"}
+    entry = {"mediaType": DOCKER_MANIFEST, "digest": digest, "size": size, "platform": platform}
+    listed = registry.put_manifest("docker", "all", {**index_of(entry), "mediaType": DOCKER_INDEX})
+
+    here = repository(registry, "docker")
+    assert client.image_config(here, client.manifest(here.tagged("v1"))) == CONFIG
+    found = client.manifest(here.tagged("all"))
+    assert (found.digest, found.is_index, found.manifests[0].platform) == (listed, True, "linux/amd64")
+    assert client.resolve(here.at(listed)).media_type == DOCKER_INDEX
 
 
 def test_blobs_are_found_and_the_configuration_is_read(client: RegistryClient, image: Reference) -> None:
@@ -314,3 +334,10 @@ def test_a_helper_that_fails_is_an_error_without_what_it_printed(tmp_path: Path,
 def test_a_helper_that_knows_nothing_leaves_us_nobody(tmp_path: Path) -> None:
     script = "echo credentials not found in native keychain; exit 1"
     assert helped(tmp_path, script, host="a.io").login("a.io") == Login()
+
+
+def test_docker_hub_is_asked_for_by_the_url_that_docker_uses(tmp_path: Path) -> None:
+    hub = "https://index.docker.io/v1/"
+    answer = """{"ServerURL": "x", "Username": "<token>", "Secret": "c4n4ry"}"""
+    script = f"""[ "$(cat)" = {hub} ] && echo '{answer}'"""
+    assert helped(tmp_path, script, host=hub).login("docker.io") == Login(identity_token="c4n4ry")

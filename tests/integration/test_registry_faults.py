@@ -43,7 +43,7 @@ from tests.integration.fake_registry import (
     FakeRegistry,
     fake_registry,
 )
-from tests.registry import INDEX, digest_of, image_of, index_of
+from tests.registry import IMAGE, INDEX, digest_of, image_of, index_of
 
 CONFIG = b'{"os": "linux"}'
 MANIFESTS, BLOBS, TOKEN = "/v2/risk/fraud/manifests", "/v2/risk/fraud/blobs", "/token"
@@ -303,7 +303,7 @@ def test_a_tag_whose_bytes_are_not_what_the_registry_says_is_a_mismatch(open_one
 
 def test_a_digest_is_held_against_what_comes(open_one: FakeRegistry) -> None:
     wrong = here(open_one).at(digest_of(b"x"))
-    open_one.manifests[wrong.digest] = open_one.manifests["v1"]
+    open_one.manifests[wrong.digest] = (IMAGE, b"<html>")
     open_one.digest_header = False
     open_one.blobs[wrong.digest] = b"something else"
     with asking(open_one) as (client, _):
