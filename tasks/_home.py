@@ -6,7 +6,7 @@ of executions, by launch plan, tag and time, in a bounded number of calls.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,9 +20,10 @@ from flyteidl.admin.launch_plan_pb2 import ActiveLaunchPlanRequest, LaunchPlan
 from flyteidl.core.identifier_pb2 import WorkflowExecutionIdentifier
 
 from tasks._errors import FlyteNotFound, NotInstalled
-from tasks._executions import get_execution
+from tasks._executions import ENDED, get_execution, phase_of
 from tasks._flyte import PAGE, Flyte
 from tasks._names import plan_name
+from tasks._wait import wait
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +91,29 @@ class Home:
             FlyteNotFound: there is none.
         """
         return get_execution(self.flyte, self.identifier(name))
+
+    def end_of(
+        self,
+        name: str,
+        *,
+        timeout_s: float,
+        what: str = "",
+        describe: Callable[[Execution], str] = phase_of,
+    ) -> Execution:
+        """Wait for the end of an execution, whichever it is; `what` names it in errors.
+
+        Raises:
+            WaitTimedOut: it still runs; it goes on.
+        """
+        return wait(
+            lambda: self.execution(name),
+            lambda execution: phase_of(execution) in ENDED,
+            what=what or f"execution {name}",
+            timeout_s=timeout_s,
+            describe=describe,
+            clock=self.flyte.clock,
+            sleep=self.flyte.sleep,
+        )
 
     def data(self, name: str) -> WorkflowExecutionGetDataResponse:
         """Return the inputs and outputs of an execution."""

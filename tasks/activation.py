@@ -14,13 +14,13 @@ from tasks._settings import read_settings
 from tasks._stage_flyte import STAGE_SECRETS, open_stage, read_stage_credentials
 from tasks.activation_trust import check_asked
 from tasks.converge import Activated, converge, plan_activation
-from tasks.generations import await_generation, follow_activation, launch_activation
+from tasks.generations import ACTIVATION_TIMEOUT_S, follow_activation, launch_activation
 from tasks.stage_state import Activation, active_plans
 
 __all__ = [
+    "ACTIVATION_TIMEOUT_S",
     "Activated",
     "activate_generation",
-    "await_generation",
     "carry_out",
     "converge",
     "follow_activation",

@@ -21,7 +21,6 @@ from tasks._own import own_execution
 from tasks._stage_flyte import STAGE_SECRETS
 from tasks._typed import Unreadable, literals, value_of
 from tasks._types import Record, Status, Verdict
-from tasks._wait import wait
 from tasks.looking import Look, looking, simulated
 from tasks.manifest import Manifest
 from tasks.promotion_records import PromotionReport, PromotionStatus, flow_notes
@@ -144,15 +143,8 @@ def ended_before(execution: Execution, moment: datetime | None) -> bool:
 
 
 def _followed(home: Home, stage: str, launched: Launched) -> StageOutcome:
-    ended = wait(
-        lambda: home.execution(launched.id.name),
-        lambda execution: phase_of(execution) in ENDED,
-        what=f"the promotion {launched.id.name}",
-        timeout_s=PROMOTION_TIMEOUT_S,
-        describe=phase_of,
-        clock=home.flyte.clock,
-        sleep=home.flyte.sleep,
-    )
+    name = launched.id.name
+    ended = home.end_of(name, timeout_s=PROMOTION_TIMEOUT_S, what=f"the promotion {name}")
     return outcome_of(home, stage, ended)
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flyteidl.admin.execution_pb2 import Execution
 from flyteidl.admin.launch_plan_pb2 import LaunchPlan
 
 from tasks._errors import ActivationBroken, GenerationTaken, OtherInputs
-from tasks._executions import ENDED, phase_of
+from tasks._executions import phase_of
 from tasks._home import Home
 from tasks._launch import Launched, launch
 from tasks._names import generation_name
 from tasks._typed import literals, value_of
-from tasks._wait import wait
 from tasks.converge import Activated
 from tasks.stage_state import Activation, newest, notes_of, tags_of
 
 OUTPUT = "o0"
+ACTIVATION_TIMEOUT_S = 1800.0
+"""How long a generation may take; one that takes longer goes on, and is no longer waited for."""
 
 
 def launch_activation(home: Home, activation: Activation, plan: LaunchPlan | None = None) -> Launched:
@@ -58,14 +58,14 @@ def launch_generation(
         raise _taken(activation, f"{name} was launched for something else") from error
 
 
-def follow_activation(home: Home, name: str, *, timeout_s: float = 1800) -> Activated:
+def follow_activation(home: Home, name: str, *, timeout_s: float = ACTIVATION_TIMEOUT_S) -> Activated:
     """Wait for the end of a generation's execution, and return what it did.
 
     Raises:
         ActivationBroken: it did not succeed; the text ends with its own error.
         WaitTimedOut: it still runs; it goes on.
     """
-    ended = await_generation(home, name, timeout_s=timeout_s)
+    ended = home.end_of(name, timeout_s=timeout_s)
     if phase_of(ended) != "SUCCEEDED":
         cause = ended.closure.error.message or ended.closure.abort_metadata.cause or "no reason given"
         raise ActivationBroken(
@@ -73,23 +73,6 @@ def follow_activation(home: Home, name: str, *, timeout_s: float = 1800) -> Acti
             remedy="The next promotion or rollback of the stage goes on from there.",
         )
     return value_of(home.data(name).full_outputs, OUTPUT, Activated)
-
-
-def await_generation(home: Home, name: str, *, timeout_s: float = 1800) -> Execution:
-    """Wait for the end of a generation's execution, whichever it is.
-
-    Raises:
-        WaitTimedOut: it still runs; it goes on.
-    """
-    return wait(
-        lambda: home.execution(name),
-        lambda execution: phase_of(execution) in ENDED,
-        what=f"execution {name}",
-        timeout_s=timeout_s,
-        describe=phase_of,
-        clock=home.flyte.clock,
-        sleep=home.flyte.sleep,
-    )
 
 
 def _taken(activation: Activation, how: str) -> GenerationTaken:

@@ -117,14 +117,9 @@ def simulated(look: Look, manifest: Manifest) -> Simulation:
     """Say what a release would do in every stage. Nothing is written."""
     entities = read_entities(look.home, manifest)
 
-    def version(stage: Stage) -> str:
-        with look.open(stage) as flyte:
-            return version_in_stage(
-                flyte,
-                entities,
-                placement_of(stage, manifest, version=manifest.version, bundle_uri="-"),
-                stage_settings(stage),
-            )
+    def version(stage: Stage, flyte: Flyte) -> str:
+        placement = placement_of(stage, manifest, version=manifest.version, bundle_uri="-")
+        return version_in_stage(flyte, entities, placement, stage_settings(stage))
 
     return simulate(
         look.policy.stage,

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from flyteidl.admin.execution_pb2 import Execution, ExecutionTerminateRequest
 
 from tasks._errors import FlyteNotFound, FlyteRefused, WaitTimedOut
-from tasks._executions import ENDED, phase_of
+from tasks._executions import phase_of
 from tasks._home import Home
 from tasks._names import stage_tag
 from tasks._typed import Unreadable, value_of
-from tasks._wait import wait
 from tasks.gates import GateState, GateVerdict
 
 log = logging.getLogger(__name__)
@@ -74,7 +73,7 @@ def make_way(
             terminate(home, name, f"The promotion of {sha[:12]} supersedes it.")
             evidence.append(f"superseded {name}")
         try:
-            _await_end(home, name, wait_s)
+            home.end_of(name, timeout_s=wait_s, what=f"the promotion {name}")
         except WaitTimedOut:
             return GateVerdict(
                 gate=QUEUE,
@@ -105,15 +104,3 @@ def _sha_of(home: Home, name: str) -> str:
         return value_of(home.data(name).full_inputs, "sha", str)
     except Unreadable:
         return ""
-
-
-def _await_end(home: Home, name: str, wait_s: float) -> None:
-    wait(
-        lambda: home.execution(name),
-        lambda execution: phase_of(execution) in ENDED,
-        what=f"the promotion {name}",
-        timeout_s=wait_s,
-        describe=phase_of,
-        clock=home.flyte.clock,
-        sleep=home.flyte.sleep,
-    )

@@ -95,7 +95,7 @@ def simulate(
     stages: Sequence[Stage],
     package: Sequence[Entity],
     *,
-    version: Callable[[Stage], str],
+    version: Callable[[Stage, Flyte], str],
     open_flyte: Callable[[Stage], AbstractContextManager[Flyte]],
     state: Callable[[Stage, Flyte], StageState],
     gates: Callable[[Stage, Flyte, StageState], list[GateVerdict]],
@@ -117,7 +117,7 @@ def simulate(
         started = time.monotonic()
         try:
             with open_flyte(stage) as flyte:
-                found = _simulate(stage, package, version(stage), flyte, state=state, gates=gates)
+                found = _simulate(stage, package, version(stage, flyte), flyte, state=state, gates=gates)
         except TaxiwayError as error:
             if not stage.endpoint:
                 raise

@@ -14,7 +14,7 @@ from tasks._git_credentials import GIT_SECRETS
 from tasks._own import own_execution
 from tasks._stage_flyte import STAGE_SECRETS, read_stage_credentials
 from tasks._types import Finding, Record, Status, Verdict
-from tasks.activation import Activated, await_generation, follow_activation, launch_activation
+from tasks.activation import ACTIVATION_TIMEOUT_S, Activated, follow_activation, launch_activation
 from tasks.entry_gates import ENTRY_GATES, judge_all
 from tasks.gates import Asked
 from tasks.going_back import PREVIOUS
@@ -201,6 +201,6 @@ def switch(enrolment: Enrolment, entered: Entered, proved: Proved) -> Switched:
         rival = rival_generation(found.asked.state, own)
         if not rival:
             return switch_stage(found.asked, entered, proved, own=own)
-        await_generation(found.asked.home, rival)
+        found.asked.home.end_of(rival, timeout_s=ACTIVATION_TIMEOUT_S)
     with entering(*arguments, into=into / "after", environ=os.environ) as found:
         return switch_stage(found.asked, entered, proved, own=own)

@@ -12,11 +12,10 @@ from flyteidl.core.identifier_pb2 import NodeExecutionIdentifier, WorkflowExecut
 from scripts.enrolments import Enrolled
 from scripts.promoting import promote
 from tasks import policy
-from tasks._executions import ENDED, phase_of, steps
+from tasks._executions import phase_of, steps
 from tasks._home import Home
 from tasks._names import generation_name
 from tasks._typed import value_of
-from tasks._wait import wait
 from tasks.promotion_records import PromotionReport
 from tasks.stage_state import Generation, StageState, active_plans, generations, read_stage
 
@@ -71,14 +70,13 @@ class Target:
 
     def end_of(self, execution: str, timeout_s: float = 240) -> str:
         """Wait for an execution's end and return its phase."""
-        ended = wait(
-            lambda: self.home.execution(execution),
-            lambda one: phase_of(one) in ENDED,
-            what=execution,
-            timeout_s=timeout_s,
-            describe=lambda one: f"{phase_of(one)}, {self._steps(one.id)}",
+        return phase_of(
+            self.home.end_of(
+                execution,
+                timeout_s=timeout_s,
+                describe=lambda one: f"{phase_of(one)}, {self._steps(one.id)}",
+            )
         )
-        return phase_of(ended)
 
     def report_of(self, execution: str) -> PromotionReport:
         """Return what a promotion that has SUCCEEDED reports."""

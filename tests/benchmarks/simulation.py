@@ -13,6 +13,7 @@ from __future__ import annotations
 import statistics
 from contextlib import nullcontext
 
+from tasks._flyte import Flyte
 from tasks.policy import Stage
 from tasks.preview_order import stage_settings
 from tasks.promotion import placement_of, version_in_stage
@@ -56,9 +57,9 @@ def _simulate(made: Release, version: str) -> Simulation:
     manifest = made.at(version)
     entities = read_entities(made.home, manifest)
 
-    def in_stage(stage: Stage) -> str:
+    def in_stage(stage: Stage, flyte: Flyte) -> str:
         placement = placement_of(stage, manifest, version=version, bundle_uri="-")
-        return version_in_stage(made.flyte, entities, placement, stage_settings(stage))
+        return version_in_stage(flyte, entities, placement, stage_settings(stage))
 
     return simulate(
         STAGES,

@@ -16,7 +16,7 @@ from flytekit.configuration import ImageConfig, SerializationSettings
 from flytekit.tools.translator import get_serializable
 
 from tasks._entities import Entity, Kind
-from tasks._executions import ENDED, phase_of
+from tasks._executions import phase_of
 from tasks._home import Home
 from tasks._launch import launch
 from tasks._names import plan_name, release_tag, target_tag
@@ -25,7 +25,6 @@ from tasks._rewrite import LaunchSettings, Placement, rewrite
 from tasks._storage import sum_file, upload
 from tasks._typed import literals
 from tasks._types import Image, Revision, Status, Verdict
-from tasks._wait import wait
 from tasks.make_release import store
 from tasks.manifest import Manifest, StoredFile
 from tasks.registration import register_all
@@ -94,13 +93,7 @@ def record_release(home: Home, manifest: Manifest, *, image: str) -> None:
         inputs=literals({"released": released}),
         tags=[target_tag(home.target), release_tag(home.target, manifest.version)],
     ).id.name
-    ended = wait(
-        lambda: home.execution(name),
-        lambda one: phase_of(one) in ENDED,
-        what=name,
-        timeout_s=120,
-        describe=phase_of,
-    )
+    ended = home.end_of(name, timeout_s=120)
     assert phase_of(ended) == "SUCCEEDED", ended.closure.error.message
 
 

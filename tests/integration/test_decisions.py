@@ -18,13 +18,11 @@ from scripts.deciding import Decision, decide
 from scripts.enrolments import find_enrolled
 from tasks._create import Outcome, create
 from tasks._entities import Entity, Kind
-from tasks._executions import get_execution
-from tasks._flyte import Flyte, connect
+from tasks._flyte import connect
 from tasks._home import Home
 from tasks._launch import launch
 from tasks._names import release_tag, stage_tag, target_tag
 from tasks._typed import literals
-from tasks._wait import wait
 from tasks.approval import Approval
 from tasks.gate_approval import Given, Needed, judge_approvals, read_given
 from tasks.gate_hold import judge_hold
@@ -111,14 +109,8 @@ def test_same_launch_again_finds_the_first(home: Home) -> None:
     assert decide(home, enrolled, decision).id != first.id
 
 
-def ended(flyte: Flyte, home: Home, name: str) -> str:
-    execution = wait(
-        lambda: get_execution(flyte, home.identifier(name)),
-        lambda one: one.closure.phase in (4, 6, 7, 8),
-        what=name,
-        timeout_s=60,
-    )
-    return str(execution.closure.error.code)
+def ended(home: Home, name: str) -> str:
+    return str(home.end_of(name, timeout_s=60).closure.error.code)
 
 
 def test_look_alike_launch_plan_approves_nothing(home: Home) -> None:
@@ -132,13 +124,13 @@ def test_look_alike_launch_plan_approves_nothing(home: Home) -> None:
     assert create(home.flyte, Entity(kind=Kind.LAUNCH_PLAN, message=mine)) is Outcome.CREATED
     inputs = literals({"sha": other, "stage": "production", "policy": DIGEST, "approve": True, "comment": ""})
     launch(home.flyte, mine, name="look-alike", inputs=inputs)
-    assert ended(home.flyte, home, "look-alike") == ""
+    assert ended(home, "look-alike") == ""
     [found] = given(home, other)
     assert "version mine" in found.flaw
     assert weighed(home, other) is GateState.WAITING
 
     launch(home.flyte, installed, name="untagged", inputs=inputs)
-    assert ended(home.flyte, home, "untagged") == ""
+    assert ended(home, "untagged") == ""
     assert weighed(home, other) is GateState.OPEN
 
 
@@ -168,7 +160,7 @@ def test_an_approval_is_that_of_the_person_whom_flyte_names(home: Home) -> None:
 
     def approved_by(principal: str) -> GateVerdict:
         launched = decide(called_by(home, principal), enrolled, decision)
-        assert ended(home.flyte, home, launched.id.name) == ""
+        assert ended(home, launched.id.name) == ""
         return judge_approvals(needed, given(home, sha))
 
     assert approved_by("00u-stranger").state is GateState.WAITING
@@ -182,7 +174,7 @@ def test_an_approval_is_that_of_the_person_whom_flyte_names(home: Home) -> None:
 def test_what_cannot_be_approved_fails(home: Home) -> None:
     values = {"sha": "main", "stage": "production", "policy": DIGEST}
     launch(home.flyte, home.plan("approve"), name="refused", inputs=literals(values))
-    assert ended(home.flyte, home, "refused") == "TAXI:BadUsage"
+    assert ended(home, "refused") == "TAXI:BadUsage"
 
 
 def test_mistakes_on_the_command_line_launch_nothing(cluster: Cluster, home: Home) -> None:

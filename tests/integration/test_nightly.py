@@ -7,10 +7,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from tasks._executions import ENDED, phase_of
+from tasks._executions import phase_of
 from tasks._launch import launch
 from tasks._typed import literals, value_of
-from tasks._wait import wait
 from tasks.due import night_of
 from tasks.nightly import NightlyReport
 from tests.integration.staged import Stage, stage
@@ -29,13 +28,7 @@ def target(cluster: Cluster) -> Iterator[Stage]:
 def report_of(target: Stage, name: str, kickoff: datetime) -> NightlyReport:
     home = target.home
     launched = launch(home.flyte, home.plan("nightly"), name=name, inputs=literals({"kickoff": kickoff}))
-    ended = wait(
-        lambda: home.execution(launched.id.name),
-        lambda execution: phase_of(execution) in ENDED,
-        what=name,
-        timeout_s=90,
-        describe=phase_of,
-    )
+    ended = home.end_of(launched.id.name, timeout_s=90)
     assert phase_of(ended) == "SUCCEEDED", ended.closure.error.message
     return value_of(home.data(name).full_outputs, "o0", NightlyReport)
 

@@ -22,7 +22,7 @@ from flyteidl.admin.launch_plan_pb2 import ACTIVE, LaunchPlan
 from scripts.enrolments import find_enrolled
 from tasks._enrolment import Enrolment
 from tasks._errors import FlyteUnauthenticated, FlyteUnavailable
-from tasks._executions import ENDED, phase_of
+from tasks._executions import phase_of
 from tasks._flyte import Flyte
 from tasks._git_credentials import Credentials
 from tasks._home import Home
@@ -31,7 +31,6 @@ from tasks._settings import Settings
 from tasks._stage_flyte import VARIABLE, open_stage
 from tasks._typed import value_of
 from tasks._types import Status
-from tasks._wait import wait
 from tasks.carrying import launch_promotion
 from tasks.due import due
 from tasks.gates import GateState
@@ -114,13 +113,7 @@ class Clusters:
         )
 
     def ended(self, name: str) -> Execution:
-        return wait(
-            lambda: self.home.execution(name),
-            lambda execution: phase_of(execution) in ENDED,
-            what=name,
-            timeout_s=120,
-            describe=phase_of,
-        )
+        return self.home.end_of(name, timeout_s=120)
 
     def look(self, **known: Any) -> Look:
         """What a release would be carried by."""

@@ -93,7 +93,7 @@ def run(recorder: Recorder, stages: list[Stage], package: list[Entity], version:
     return simulate(
         stages,
         package,
-        version=lambda stage: version,
+        version=lambda stage, flyte: version,
         open_flyte=recorder.open,
         state=state,
         gates=lambda stage, flyte, state: [WAITING],
@@ -225,9 +225,8 @@ def test_another_flyte_that_does_not_answer_is_a_finding_and_our_own_is_a_fault(
     def no_state(stage: Stage, flyte: Flyte) -> StageState:
         return StageState(stage=stage, active={})
 
-    def version(stage: Stage) -> str:
-        with open_flyte(stage) as there:
-            there.call("GetVersion", GetVersionRequest())
+    def version(stage: Stage, flyte: Flyte) -> str:
+        flyte.call("GetVersion", GetVersionRequest())
         return "v1"
 
     def once(stages: list[Stage]) -> Simulation:
