@@ -6,7 +6,6 @@ its own environment, streams and session, as one that is started from a shell.
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import os
 import shlex
@@ -22,7 +21,7 @@ from tasks._errors import CommandFailed, CommandTimedOut
 from tasks._run import Done
 
 _FORKSERVER = multiprocessing.get_context("forkserver")
-_FORKSERVER.set_forkserver_preload(["tests.forked_imports"])
+_FORKSERVER.set_forkserver_preload([__name__, *(f"scripts.commands.{name}" for name in COMMANDS)])
 
 
 def taxiway(
@@ -49,12 +48,6 @@ def taxiway(
     if process.exitcode not in expect:
         raise CommandFailed(shown, process.exitcode, out, err)
     return Done(code=process.exitcode, stdout=out, stderr=err)
-
-
-def import_all() -> None:
-    """Import what the commands import as they are called."""
-    for name in COMMANDS:
-        importlib.import_module(f"scripts.commands.{name}")
 
 
 def _command(argv: list[str], env: dict[str, str], stdout: Path, stderr: Path) -> None:

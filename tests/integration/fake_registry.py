@@ -9,16 +9,16 @@ import base64
 import json
 import socket
 import struct
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.registry import IMAGE, digest_of
+from tests.serving import serving
 
 RESET, LOST, CUT, STALL, TRICKLE = -1, -2, -3, -4, -5
 """In place of a status: reset instead of an answer, with nothing done; the same with all done; the right
@@ -205,24 +205,12 @@ def _document(document: Any, *, status: int = 200, **headers: str) -> Reply:
 def fake_registry(**behaviour: Any) -> Iterator[FakeRegistry]:
     """Serve one on a free port; in the end, nothing may have been sent that must not be."""
     registry = FakeRegistry(**behaviour)
-    server = _Server(("127.0.0.1", 0), _handler(registry))
-    registry.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield registry
-    finally:
-        registry.over.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(_handler(registry)) as registry.url:
+        try:
+            yield registry
+        finally:
+            registry.over.set()
     assert registry.violations == []
-
-
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], ConnectionError):  # a client that has read enough hangs up
-            super().handle_error(request, client_address)
 
 
 def _handler(registry: FakeRegistry) -> type[BaseHTTPRequestHandler]:

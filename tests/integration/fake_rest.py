@@ -13,9 +13,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.serving import serving
 
 REPOSITORY = "https://git.example.com/risk/fraud"
 MARKDOWN = "# Preview of fraud passed\n"
@@ -128,16 +130,8 @@ class FakeFlyte:
 def fake_flyte() -> Iterator[FakeFlyte]:
     """Serve one on a free port."""
     flyte = FakeFlyte()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(flyte))
-    flyte.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with serving(_handler(flyte)) as flyte.url:
         yield flyte
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _handler(flyte: FakeFlyte) -> type[BaseHTTPRequestHandler]:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import quote_plus
 
 import grpc
 from flyteidl.service.auth_pb2 import OAuth2MetadataResponse, PublicClientAuthConfigResponse
+
+from tests.serving import serving
 
 CLIENT, SECRET = "taxiway", "s:e/cret%"
 TOKEN = "let-me-in"
@@ -51,16 +52,12 @@ class Door:
 @contextmanager
 def guarded(endpoint: str) -> Iterator[Door]:
     """Yield an open door in front of the Flyte at `endpoint`."""
-    web = ThreadingHTTPServer(("127.0.0.1", 0), _Tokens)
-    threading.Thread(target=web.serve_forever, daemon=True).start()
-    with grpc.insecure_channel(endpoint) as behind:
-        door = Door(behind, f"http://127.0.0.1:{web.server_address[1]}/token")
+    with serving(_Tokens) as web, grpc.insecure_channel(endpoint) as behind:
+        door = Door(behind, f"{web}/token")
         try:
             yield door
         finally:
             door.shut()
-            web.shutdown()
-            web.server_close()
 
 
 def credentials(endpoint: str, *, secret: str = SECRET) -> str:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-import ssl
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -21,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from tests.certificates import certificate_for_loopback
+from tests.serving import serving
 
 SERVICE, ISSUER = "registry of the tests", "issuer of the tests"
 
@@ -85,23 +84,8 @@ def token_issuer(folder: Path, *, user: str, password: str) -> Iterator[Issuer]:
     """Serve one with TLS on a free port of loopback."""
     certificate, key = certificate_for_loopback(folder)
     issuer = Issuer(certificate=certificate, key=key, user=user, password=password)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    with _Server(("127.0.0.1", 0), _handler(issuer)) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        issuer.url = f"https://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield issuer
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that does not trust the certificate hangs up, which is the point."""
+    with serving(_handler(issuer), tls=(certificate, key)) as issuer.url:
+        yield issuer
 
 
 def _handler(issuer: Issuer) -> type[BaseHTTPRequestHandler]:

@@ -6,20 +6,9 @@ from pathlib import Path
 import pytest
 
 from tasks._git_credentials import Credentials, grant, read_credentials
+from tests.mounted import Mounted
 
 HTTPS = "https://git.example.com/fraud"
-
-
-class Mounted:
-    """Secrets as flytekit reads them: ValueError where there is none."""
-
-    def __init__(self, **values: str) -> None:
-        self._values = values
-
-    def get(self, group: str, key: str) -> str:
-        if group != "taxiway" or key not in self._values:
-            raise ValueError(f"Unable to find secret for key {key} in group {group}")
-        return self._values[key]
 
 
 def test_secret_that_is_not_there_is_empty() -> None:

@@ -17,21 +17,10 @@ from tasks._registry_credentials import (
     read_keychain,
     registry_of,
 )
+from tests.mounted import Mounted
 
 AUTH = base64.b64encode(b"builder:c4n4ry:x").decode()
 LOGIN = Login(user="builder", password="c4n4ry:x")
-
-
-class Mounted:
-    """Secrets as flytekit reads them: ValueError where there is none."""
-
-    def __init__(self, **values: str) -> None:
-        self._values = values
-
-    def get(self, group: str, key: str) -> str:
-        if group != "taxiway" or key not in self._values:
-            raise ValueError(f"Unable to find secret for key {key} in group {group}")
-        return self._values[key]
 
 
 def config(**document: object) -> DockerConfig:

@@ -6,8 +6,8 @@ import pytest
 
 from scripts.sandbox.rootfs import Rootfs, translate
 
-ROOTFS = Rootfs(attempt=Path("/state/work/f9-n0-0"))
-BASE = "/state/work/f9-n0-0/rootfs"
+ROOTFS = Rootfs(attempt=Path("/state/attempts/f9-n0-0"))
+BASE = "/state/attempts/f9-n0-0/rootfs"
 FAST = ["pyflyte-fast-execute", "--additional-distribution", "s3://b/x.tar.gz"]
 
 
@@ -18,7 +18,7 @@ FAST = ["pyflyte-fast-execute", "--additional-distribution", "s3://b/x.tar.gz"]
         (["--dest-dir=/opt/app"], f"{BASE}/opt/app"),
         (["--dest-dir", "."], None),
         ([], None),
-        (["--dest-dir", "/state/work/f9-n1-0/rootfs/opt/app"], f"{BASE}/opt/app"),
+        (["--dest-dir", "/state/attempts/f9-n1-0/rootfs/opt/app"], f"{BASE}/opt/app"),
     ],
     ids=["root", "one word", "working directory", "none", "a dynamic's child"],
 )
