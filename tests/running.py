@@ -62,10 +62,14 @@ class Cluster:
 
 @dataclass(frozen=True, kw_only=True)
 class Sandbox(Cluster):
-    """A running sandbox, whose files can be looked into and which can be stopped."""
+    """A running sandbox, whose files can be looked into and which can be stopped.
+
+    `options` are those of `taxiway sandbox start` that it was started with, and is again.
+    """
 
     state: Path
     storage: Path
+    options: Sequence[str | Path] = ()
 
     def stop(self) -> None:
         """Stop it; its state stays."""
@@ -80,7 +84,7 @@ class Sandbox(Cluster):
     def start(self) -> None:
         """Start it again where it was."""
         port = self.endpoint.rpartition(":")[2]
-        self.taxiway("sandbox", "start", "--port", port, "--state", self.state)
+        self.taxiway("sandbox", "start", "--port", port, "--state", self.state, *self.options)
 
 
 @contextmanager
@@ -91,6 +95,7 @@ def sandbox(state: Path, *options: str | Path) -> Iterator[Sandbox]:
     status = json.loads(program("taxiway", "sandbox", "status", "--json", "--state", state, env=env).stdout)
     started = Sandbox(
         state=state,
+        options=options,
         endpoint=status["endpoint"],
         http=status["http"],
         config=Path(status["config"]),
