@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from tasks import _values as v
+from tasks._described import Described
 from tasks._digests import json_digest
 from tasks._types import Record
 
@@ -12,13 +13,11 @@ ANY = "*"
 """As the only entry of a list of limits: whatever a policy names is allowed."""
 
 
-class PreviewStage(Record):
+class PreviewStage(Described):
     """Where pull requests are tried out: nothing here is trusted, so nothing here is shared.
 
     `secret_groups` are the groups whose secrets a pull request's tasks may ask for; usually none.
     """
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     project: v.ProjectName
     """The Flyte project of previews, used for nothing else."""
@@ -56,10 +55,8 @@ class Identity(Record):
     groups: list[str] = []
 
 
-class Enrolment(Record):
+class Enrolment(Described):
     """One target under Taxiway's care. `identities` go by the subject of the person's token in Flyte."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     name: v.TargetName
     """What people call the target; its launch plans carry it."""

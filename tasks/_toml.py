@@ -18,6 +18,7 @@ from typing import Any, TypeAlias, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from tasks._described import descriptions
 from tasks._types import Finding, Record
 
 if sys.version_info >= (3, 11):
@@ -160,8 +161,8 @@ def _names(model: type[BaseModel], path: Path) -> list[str]:
 def _about(model: type[BaseModel], path: Path) -> str:
     """Return the description of the field at `path`."""
     at = _at(model, path[:-1])
-    about = at.model_fields[str(path[-1])].description if at else None
-    return " ".join((about or "").split())
+    about = descriptions(at).get(str(path[-1]), "") if at else ""
+    return " ".join(about.split())
 
 
 def _at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:

@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import AfterValidator, Field, JsonValue, field_validator, model_validator
 from typing_extensions import Self
 
 from tasks import _values as v
 from tasks import expectation, windows
+from tasks._described import Described
 from tasks._digests import json_digest
 from tasks._toml import Document, Invalid, parse, validate
-from tasks._types import Finding, Record
+from tasks._types import Finding
 
 POLICY_FILE = "taxiway.toml"
 
@@ -37,11 +38,7 @@ ExpectationText = Annotated[str, AfterValidator(_expectation)]
 WindowText = Annotated[v.Window, AfterValidator(_window)]
 
 
-class _Part(Record):
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-
-class PackagePolicy(_Part):
+class PackagePolicy(Described):
     """What is packaged."""
 
     modules: Annotated[list[v.ModuleName], Field(min_length=1)]
@@ -54,7 +51,7 @@ class PackagePolicy(_Part):
     """Where the code is unpacked in the image; the image's user must be able to write there."""
 
 
-class ImagePolicy(_Part):
+class ImagePolicy(Described):
     """What an image is made of, and where it is kept."""
 
     repository: v.ImageRepository
@@ -69,7 +66,7 @@ class ImagePolicy(_Part):
     """Secrets that are mounted while the image is built; the enrolment has to allow them."""
 
 
-class SmokeTest(_Part):
+class SmokeTest(Described):
     """One launch plan to run, and what its outputs have to be."""
 
     launch_plan: v.EntityName
@@ -97,7 +94,7 @@ class SmokeTest(_Part):
         return inputs
 
 
-class Approval(_Part):
+class Approval(Described):
     """Who has to approve a promotion."""
 
     required: Annotated[int, Field(ge=0)] = 0
@@ -114,7 +111,7 @@ class Approval(_Part):
         return self
 
 
-class Gates(_Part):
+class Gates(Described):
     """What a promotion into a stage has to pass."""
 
     soak: v.Duration = "0s"
@@ -139,7 +136,7 @@ class Gates(_Part):
         return days
 
 
-class Stage(_Part):
+class Stage(Described):
     """A place to release to, its settings and its gates."""
 
     name: v.TargetName
@@ -180,7 +177,7 @@ class Stage(_Part):
     """Whether the stage is rolled back by itself where that fails."""
 
 
-class Policy(_Part):
+class Policy(Described):
     """How a repository is packaged, tested and released. Written by hand, kept as `taxiway.toml`."""
 
     package: PackagePolicy
