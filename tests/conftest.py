@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
+import docker
 import pytest
 
 from tests import running
 from tests.ci_job import CiImage
+from tests.engine import base_image, daemon
 from tests.running import PRINCIPAL_HEADER, Cluster, Sandbox
 
 
@@ -19,6 +22,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--flyte-http", metavar="URL", help="its REST API; without it, that is left out there")
     group.addoption("--task-image", metavar="REF", help="an image with flytekit, where the endpoint is given")
     group.addoption("--other-image", metavar="REF", help="another one, which sets WHICH_IMAGE=other")
+    group.addoption(
+        "--runtime",
+        choices=("process", "docker"),
+        default="process",
+        help="what runs the tasks of the sandbox that tests/conformance starts",
+    )
     group.addoption(
         "--flyte-wait", metavar="SECONDS", type=float, default=180, help="the most that one wait may take"
     )
@@ -68,3 +77,34 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def ci_image(tmp_path_factory: pytest.TempPathFactory) -> CiImage:
     """What a CI job has to run `trigger.py` with."""
     return CiImage.build(tmp_path_factory.mktemp("ci-image"))
+
+
+@pytest.fixture(scope="session")
+def engine_host() -> Iterator[str]:
+    """The DOCKER_HOST of a container engine; whoever needs it is marked `engine`."""
+    with ExitStack() as opened:
+        try:
+            host = opened.enter_context(daemon.engine())
+        except daemon.NotHere as error:
+            daemon.skip(error)
+        yield host
+
+
+@pytest.fixture(scope="session")
+def engine(engine_host: str) -> Iterator[docker.APIClient]:
+    """A client of that engine, patient enough for builds."""
+    client = docker.APIClient(engine_host, version="auto", timeout=600)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def python_image(engine: docker.APIClient) -> str:
+    """A small Debian with Python."""
+    return base_image.base_image(engine)
+
+
+@pytest.fixture(scope="session")
+def flytekit_image(engine: docker.APIClient) -> str:
+    """The same with flytekit."""
+    return base_image.flytekit_image(engine)

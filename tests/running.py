@@ -88,9 +88,12 @@ class Sandbox(Cluster):
 
 
 @contextmanager
-def sandbox(state: Path, *options: str | Path) -> Iterator[Sandbox]:
-    """Start a sandbox on a free port with its state in `state`; stop it in the end."""
-    env = clean_environ()
+def sandbox(state: Path, *options: str | Path, environ: Mapping[str, str] | None = None) -> Iterator[Sandbox]:
+    """Start a sandbox on a free port with its state in `state`; stop it in the end.
+
+    `environ` is what it finds in its environment beside ours.
+    """
+    env = {**clean_environ(), **(environ or {})}
     program("taxiway", "sandbox", "start", "--port", "0", "--state", state, *options, env=env)
     status = json.loads(program("taxiway", "sandbox", "status", "--json", "--state", state, env=env).stdout)
     started = Sandbox(

@@ -20,7 +20,7 @@ import psutil
 
 from scripts.options import examples
 from scripts.sandbox.caller import BadHeader, PrincipalHeader
-from scripts.sandbox.state import StateFolder, StateInUse, Status
+from scripts.sandbox.state import RuntimeKind, StateFolder, StateInUse, Status
 
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 60.0
@@ -74,6 +74,19 @@ def command() -> None:
     callback=_header,
     help="Believe this header of a call: its value is the principal. Left out, nobody is known.",
 )
+@click.option(
+    "--runtime",
+    type=click.Choice([kind.value for kind in RuntimeKind]),
+    default=RuntimeKind.PROCESS.value,
+    show_default=True,
+    help="What runs tasks: processes in virtual environments, or containers of a container engine.",
+)
+@click.option(
+    "--default-image",
+    metavar="REF",
+    default=None,
+    help="With --runtime docker: the image with flytekit that `status` names to those who ask.",
+)
 @click.option("--foreground/--background", default=False, help="Stay until interrupted.")
 @click.option("--json", "as_json", is_flag=True, help="Print what `status --json` prints.")
 @_state_option
@@ -83,11 +96,16 @@ def start(
     http_port: int | None,
     secrets: Path | None,
     principal_header: PrincipalHeader,
+    runtime: str,
+    default_image: str | None,
     foreground: bool,
     as_json: bool,
     state: Path | None,
 ) -> None:
     """Start the sandbox; it goes on in the background."""
+    kind = RuntimeKind(runtime)
+    if default_image is not None and kind is RuntimeKind.PROCESS:
+        raise click.UsageError("--default-image goes with --runtime docker.")
     folder = _folder(state)
     folder.make()
     running = folder.running()
@@ -95,14 +113,32 @@ def start(
         click.echo(f"A sandbox already runs on {folder.root}.", err=True)
         _show(running, as_json=as_json)
         return
+    if kind is RuntimeKind.DOCKER:
+        _find_engine()
     if foreground:
-        _serve(folder, host, port, http_port, secrets, principal_header, as_json=as_json)
+        _serve(folder, host, port, http_port, secrets, principal_header, kind, default_image, as_json=as_json)
         return
     words = ["--host", host, "--port", str(port)]
     words += [] if http_port is None else ["--http-port", str(http_port)]
     words += [] if secrets is None else ["--secrets", str(secrets.resolve())]
     words += ["--principal-header", principal_header.name] if principal_header.name else []
+    words += ["--runtime", runtime, *(["--default-image", default_image] if default_image else [])]
     _show(_start_in_background(folder, words), as_json=as_json)
+
+
+class _EngineMissing(click.ClickException):
+    exit_code = 2
+
+
+def _find_engine() -> None:
+    """Say here, where it can be read at once, that there is no container engine."""
+    from scripts.sandbox.container_engine import EngineUnreachable, connect
+
+    try:
+        connect(os.environ).close()
+    except EngineUnreachable as error:
+        hint = "Without --runtime docker, tasks run as processes."
+        raise _EngineMissing(f"{error} {hint}") from error
 
 
 @command.command(short_help="Stop it and end every task that runs.", epilog=examples("taxiway sandbox stop"))
@@ -189,11 +225,14 @@ def _serve(
     http_port: int | None,
     secrets: Path | None,
     principal: PrincipalHeader,
+    runtime: RuntimeKind,
+    default_image: str | None,
     *,
     as_json: bool,
 ) -> None:
     """Run the sandbox in this process until it is told to stop."""
     from scripts.sandbox.http_server import PortInUse
+    from scripts.sandbox.runtimes import DEFAULT_IMAGE
     from scripts.sandbox.server import Options, Sandbox
 
     logging.basicConfig(
@@ -210,6 +249,8 @@ def _serve(
         secrets=None if secrets is None else secrets.resolve(),
         environ=dict(os.environ),
         principal=principal,
+        runtime=runtime,
+        default_image=default_image or DEFAULT_IMAGE,
     )
     try:
         with folder.locked():

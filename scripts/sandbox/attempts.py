@@ -140,6 +140,7 @@ class AttemptMaker:
             secrets=tuple(order.task.security_context.secrets),
             resources=container.resources,
             files=self._files(order, container),
+            labels=_labels(order),
         )
 
     def log_path(self, namespace: str, name: str) -> Path:
@@ -175,3 +176,17 @@ class AttemptMaker:
 
     def _raw(self, ref: AttemptRef, config: WorkflowExecutionConfig) -> str:
         return self._storage.raw_prefix(ref.name, config.raw_output_data_config.output_location_prefix)
+
+
+def _labels(order: Order) -> tuple[tuple[str, str], ...]:
+    """Return the labels that propeller gives a pod, and which attempt it is."""
+    ref = order.ref
+    return (
+        ("project", ref.key.project),
+        ("domain", ref.key.domain),
+        ("execution-id", ref.key.name),
+        ("node-id", ref.node_id),
+        ("attempt", str(ref.attempt)),
+        ("task-name", order.task.id.name),
+        ("workflow-name", order.workflow.name),
+    )

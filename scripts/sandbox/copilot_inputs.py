@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import requests
@@ -28,17 +29,35 @@ class InputDownloadFailed(Exception):
     """An input cannot be laid out. In Flyte the container starts nevertheless, without its inputs."""
 
 
-def lay_out(inputs: LiteralMap, folder: Path, form: DataLoadingConfig.LiteralMapFormat.ValueType) -> None:
+@dataclass(frozen=True)
+class _Place:
+    """A file or folder, and the path under which the container finds it."""
+
+    path: Path
+    seen_as: str
+
+    def __truediv__(self, name: str) -> _Place:
+        return _Place(self.path / name, f"{self.seen_as}/{name}")
+
+
+def lay_out(
+    inputs: LiteralMap,
+    folder: Path,
+    form: DataLoadingConfig.LiteralMapFormat.ValueType,
+    *,
+    seen_as: str | None = None,
+) -> None:
     """Write `inputs` as files into `folder`, which is made.
 
-    YAML is written as JSON, of which it is a superset.
+    `seen_as` is where the container finds `folder`, if that is not where it lies. YAML is written as JSON,
+    of which it is a superset.
 
     Raises:
         InputDownloadFailed: a value has no form as a file, or what it points to cannot be read.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        values, literals = _map(inputs, folder)
+        values, literals = _map(inputs, _Place(folder, seen_as or str(folder)))
         (folder / "inputs.pb").write_bytes(literals.SerializeToString(deterministic=True))
         if form != DataLoadingConfig.PROTO:
             name = "inputs.yaml" if form == DataLoadingConfig.YAML else "inputs.json"
@@ -58,7 +77,7 @@ def local_path(uri: str) -> Path | None:
     return None if "://" in uri else Path(uri)
 
 
-def _map(literals: LiteralMap, folder: Path) -> tuple[dict[str, object], LiteralMap]:
+def _map(literals: LiteralMap, folder: _Place) -> tuple[dict[str, object], LiteralMap]:
     values, moved = {}, LiteralMap()
     for name in sorted(literals.literals):
         values[name], literal = _literal(_loaded(literals.literals[name]), folder / name)
@@ -76,37 +95,37 @@ def _loaded(literal: Literal) -> Literal:
     return Literal.FromString(path.read_bytes())
 
 
-def _literal(literal: Literal, path: Path) -> tuple[object, Literal]:
+def _literal(literal: Literal, place: _Place) -> tuple[object, Literal]:
     kind = literal.WhichOneof("value")
     if kind == "scalar":
-        value, scalar = _scalar(literal.scalar, path)
+        value, scalar = _scalar(literal.scalar, place)
         return value, Literal(scalar=scalar)
     if kind == "map":
-        path.mkdir(parents=True, exist_ok=True)
-        values, moved = _map(literal.map, path)
+        place.path.mkdir(parents=True, exist_ok=True)
+        values, moved = _map(literal.map, place)
         return values, Literal(map=moved)
     if kind == "collection":
-        path.mkdir(parents=True, exist_ok=True)
-        pairs = [_literal(item, path / str(i)) for i, item in enumerate(literal.collection.literals)]
+        place.path.mkdir(parents=True, exist_ok=True)
+        pairs = [_literal(item, place / str(i)) for i, item in enumerate(literal.collection.literals)]
         collected = Literal(collection={"literals": [item for _, item in pairs]})
         return [value for value, _ in pairs], collected
     raise InputDownloadFailed(f"unsupported literal type [{kind}]")
 
 
-def _scalar(scalar: Scalar, path: Path) -> tuple[object, Scalar]:
+def _scalar(scalar: Scalar, place: _Place) -> tuple[object, Scalar]:
     kind = scalar.WhichOneof("value")
     if kind == "blob":
-        _fetch(scalar.blob, path)
-        return str(path), Scalar(blob=Blob(metadata=scalar.blob.metadata, uri=str(path)))
+        _fetch(scalar.blob, place.path)
+        return place.seen_as, Scalar(blob=Blob(metadata=scalar.blob.metadata, uri=place.seen_as))
     if kind == "schema":
         folder = BlobMetadata(type=BlobType(dimensionality=BlobType.MULTIPART))
-        _fetch(Blob(metadata=folder, uri=scalar.schema.uri), path)
-        return str(path), Scalar(schema={"uri": str(path), "type": scalar.schema.type})
+        _fetch(Blob(metadata=folder, uri=scalar.schema.uri), place.path)
+        return place.seen_as, Scalar(schema={"uri": place.seen_as, "type": scalar.schema.type})
     if kind == "union":
-        value, literal = _literal(scalar.union.value, path)
+        value, literal = _literal(scalar.union.value, place)
         return value, Scalar(union={"type": scalar.union.type, "value": literal})
     value, data = _plain(scalar)
-    path.write_bytes(data)
+    place.path.write_bytes(data)
     return value, scalar
 
 

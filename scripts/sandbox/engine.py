@@ -85,7 +85,9 @@ class Engine:
         for pod in list(self._running):
             self._runtime.kill(pod)
         with self._changed:
-            self._changed.wait_for(lambda: not self._running, _STOP_S)
+            ended = self._changed.wait_for(lambda: not self._running, _STOP_S)
+        if not ended:
+            self._runtime.clean()
 
     def wake(self, key: ExecutionKey) -> None:
         """Have an execution looked at."""

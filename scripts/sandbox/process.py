@@ -118,6 +118,7 @@ class ProcessRuntime:
             source=self._secret_folder,
             namespace=attempt.namespace,
             target=rootfs.at(SECRETS),
+            seen_as=rootfs.seen(SECRETS),
         )
         command = plan(
             attempt,

@@ -40,7 +40,8 @@ def before(attempt: Attempt, rootfs: Rootfs, output: AttemptLog) -> None:
     if not files.interface.inputs.variables:
         return
     try:
-        lay_out(files.inputs, rootfs.at(_inputs(files)), files.config.format)
+        path = _inputs(files)
+        lay_out(files.inputs, rootfs.at(path), files.config.format, seen_as=rootfs.seen(path))
     except InputDownloadFailed as error:
         _complain(attempt, files, output, error_document("InputDownloadFailed", str(error)))
 

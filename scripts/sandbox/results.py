@@ -25,6 +25,9 @@ MAX_MESSAGE = 102400
 _CUT = "\n... <Message Truncated> ...\n"
 # The second is what a Python process says of a child that SIGKILL has ended, as flytekit's entrypoint does.
 _SIGKILL = (128 + 9, 256 - 9)
+# The reasons of Kubernetes for a container that waits, and for one that has ended.
+_UNREADY = {Reason.IMAGE_MISSING: "ImagePullBackOff", Reason.IMAGE_INVALID: "InvalidImageName"}
+_TERMINATED = {Reason.START_FAILED: "StartError", Reason.OUT_OF_MEMORY: "OOMKilled"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +48,8 @@ def read_result(ended: Exit, attempt: Attempt, folder: str, task: TaskTemplate, 
                 code="BadResultFile", message=f"unable to read the task's results: {error}"
             )
             return Result(outcome=Outcome.FAILED, error=broken)
-    return Result(outcome=Outcome.RETRYABLE, error=_of_exit(ended, attempt))
+    outcome = Outcome.FAILED if ended.reason is Reason.IMAGE_INVALID else Outcome.RETRYABLE
+    return Result(outcome=outcome, error=_of_exit(ended, attempt))
 
 
 def _of_files(folder: str, task: TaskTemplate, storage: Storage) -> Result:
@@ -82,30 +86,37 @@ def _of_exit(ended: Exit, attempt: Attempt) -> ExecutionError:
     name = attempt.name
     if ended.reason in (Reason.LOST, Reason.STOPPED):
         return lost(attempt.namespace, name)
-    if ended.reason is Reason.IMAGE_MISSING:
+    if ended.reason in _UNREADY:
         return ExecutionError(
-            code="ContainersNotReady|ImagePullBackOff",
+            code=f"ContainersNotReady|{_UNREADY[ended.reason]}",
             message=f"containers with unready status: [{name}]|{ended.message}",
             kind=ExecutionError.USER,
         )
-    why = "StartError" if ended.reason is Reason.START_FAILED else "Error"
+    why = _TERMINATED.get(ended.reason, "Error")
     code = ended.code if ended.code is not None else 128
     status = f"[{name}] terminated with exit code ({code}). Reason [{why}]. Message: \n{ended.message}."
     if attempt.files is not None:
-        return _of_failed_pod(status)
-    kind = ExecutionError.SYSTEM if code in _SIGKILL else ExecutionError.USER
+        return _of_failed_pod(status, ended.reason)
+    by_system = code in _SIGKILL and ended.reason is not Reason.OUT_OF_MEMORY
+    kind = ExecutionError.SYSTEM if by_system else ExecutionError.USER
     return ExecutionError(code=why, message=cut(f"\r\n{status}"), kind=kind)
 
 
-def _of_failed_pod(status: str) -> ExecutionError:
-    """Return what becomes of a raw container that fails: its pod has three containers and no reason."""
+def _of_failed_pod(status: str, reason: Reason) -> ExecutionError:
+    """Return what becomes of a raw container that fails: its pod has three containers and no reason.
+
+    Only that it ran out of memory is known of such a pod (DemystifyFailure), and is the task's own fault.
+    """
     lines = [
         "Pod failed. No message received from kubernetes.",
         "[flyte-copilot-uploader] terminated with ExitCode 0.",
         "[flyte-copilot-downloader] terminated with ExitCode 0.",
         status,
     ]
-    return ExecutionError(code="Interrupted", message=cut("\r\n".join(lines)), kind=ExecutionError.SYSTEM)
+    message = cut("\r\n".join(lines))
+    if reason is Reason.OUT_OF_MEMORY:
+        return ExecutionError(code=_TERMINATED[reason], message=message, kind=ExecutionError.USER)
+    return ExecutionError(code="Interrupted", message=message, kind=ExecutionError.SYSTEM)
 
 
 def unstartable(error: NoContainer | TemplateError) -> ExecutionError:

@@ -18,9 +18,13 @@ _NAME = "rootfs"
 
 @dataclass(frozen=True, kw_only=True)
 class Rootfs:
-    """The file system of one attempt, below the attempt's own folder."""
+    """The file system of one attempt, below the attempt's own folder.
+
+    `mounted` says that its folders appear in a real container, under the container's own paths.
+    """
 
     attempt: Path
+    mounted: bool = False
 
     def make(self) -> None:
         """Make the folders that every container has."""
@@ -30,6 +34,10 @@ class Rootfs:
     def at(self, path: str) -> Path:
         """Return where an absolute path of the container's lies."""
         return self.attempt / _NAME / PurePosixPath(path).relative_to("/")
+
+    def seen(self, path: str) -> str:
+        """Return the path under which the attempt's processes find an absolute path of the container's."""
+        return path if self.mounted else str(self.at(path))
 
     def inside(self, path: str) -> str:
         """Return what the container calls `path`, if it lies in the file system of this or a sibling attempt.

@@ -39,7 +39,8 @@ class Attempt:
 
     `environment` is in the order in which a pod would list it: of duplicates the last one wins. `folder`
     is the attempt's own, made by the runtime; `log` is the file that gets both its streams. `namespace`
-    is `<project>-<domain>`. `files` is set for raw containers alone.
+    is `<project>-<domain>`. `files` is set for raw containers alone. `labels` say whose it is, for people
+    and programs that look at the runtime's own things.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Attempt:
     secrets: tuple[Secret, ...] = ()
     resources: Resources = field(default_factory=Resources)
     files: Files | None = None
+    labels: tuple[tuple[str, str], ...] = ()
 
     @property
     def pod(self) -> str:
@@ -69,12 +71,16 @@ class Reason(str, enum.Enum):
     """It ended with another exit code of its own."""
     KILLED = "killed"
     """A signal ended it, and it was not ours."""
+    OUT_OF_MEMORY = "out of memory"
+    """It, or a process of its own, was ended for using more memory than its limit; whatever its code is."""
     STOPPED = "stopped"
     """`Runtime.kill` ended it."""
     LOST = "lost"
     """It is gone and nobody saw how."""
     IMAGE_MISSING = "image missing"
     """No image answers to its reference."""
+    IMAGE_INVALID = "image name invalid"
+    """Its image's name is none, so that no image can ever answer to it."""
     START_FAILED = "start failed"
     """Its command could not be started."""
 

@@ -8,7 +8,7 @@ are given. One that does not exist is left out, and the task starts all the same
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from flyteidl.core.security_pb2 import Secret
 
@@ -34,24 +34,35 @@ def find(folder: Path | None, namespace: str, secret: Secret) -> bytes | None:
     return None
 
 
-def mount(secrets: Iterable[Secret], *, source: Path | None, namespace: str, target: Path) -> Variables:
+def mount(
+    secrets: Iterable[Secret],
+    *,
+    source: Path | None,
+    namespace: str,
+    target: Path,
+    seen_as: str | None = None,
+) -> Variables:
     """Write the secrets asked for as files under `target`, and return the variables that go with them.
 
+    `seen_as` is where the task finds `target`, if that is not where it lies.
     A secret whose mount requirement is ENV_VAR becomes a variable instead; `env_var` names one more.
     Nothing is asked for: nothing is written or returned.
     """
     variables: dict[str, str] = {}
+    seen_as = seen_as or str(target)
     for secret in secrets:
         value = find(source, namespace, secret)
         if secret.mount_requirement == Secret.ENV_VAR:
             _as_variable(secret, value, variables)
         else:
-            _as_file(secret, value, target, variables)
+            variables["FLYTE_SECRETS_DEFAULT_DIR"] = seen_as
+            variables["FLYTE_SECRETS_FILE_PREFIX"] = ""
+            place = PurePosixPath(secret.group.lower(), secret.key.lower())
+            if secret.env_var:
+                variables[secret.env_var] = f"{seen_as}/{place}"
+            if value is not None:
+                _write(target / place, value)
     return tuple(variables.items())
-
-
-def _plain(name: str) -> bool:
-    return name not in ("", ".", "..") and "/" not in name and "\0" not in name
 
 
 def _as_variable(secret: Secret, value: bytes | None, variables: dict[str, str]) -> None:
@@ -64,13 +75,7 @@ def _as_variable(secret: Secret, value: bytes | None, variables: dict[str, str])
         variables[secret.env_var] = text
 
 
-def _as_file(secret: Secret, value: bytes | None, target: Path, variables: dict[str, str]) -> None:
-    variables["FLYTE_SECRETS_DEFAULT_DIR"] = str(target)
-    variables["FLYTE_SECRETS_FILE_PREFIX"] = ""
-    path = target / secret.group.lower() / secret.key.lower()
-    if secret.env_var:
-        variables[secret.env_var] = str(path)
-    if value is not None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_bytes(value)
+def _write(path: Path, value: bytes) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_bytes(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -27,24 +26,21 @@ from scripts.sandbox.executions import Executions
 from scripts.sandbox.executions_api import ExecutionsApi
 from scripts.sandbox.gateway import Gateway, is_local
 from scripts.sandbox.http_server import HttpServer, PortInUse, reachable
-from scripts.sandbox.images import Images
 from scripts.sandbox.named_entities_api import NamedEntitiesApi
 from scripts.sandbox.node_reads import NodeReads
 from scripts.sandbox.nodes_api import NodesApi
-from scripts.sandbox.process import ProcessRuntime
 from scripts.sandbox.projects import Projects
 from scripts.sandbox.projects_api import ProjectsApi
+from scripts.sandbox.runtimes import DEFAULT_IMAGE, make_runtime
 from scripts.sandbox.schedule_table import ScheduleTable
 from scripts.sandbox.scheduler import Scheduler
 from scripts.sandbox.signals_api import SignalsApi
 from scripts.sandbox.spans import Spans
-from scripts.sandbox.state import StateFolder, Status
-from scripts.sandbox.storage import DATA_ENVIRONMENT, Storage
+from scripts.sandbox.state import RuntimeKind, StateFolder, Status
+from scripts.sandbox.storage import Storage
 
 log = logging.getLogger(__name__)
 
-DEFAULT_IMAGE = "localhost:30000/taxiway:default"
-"""The reference that stands for the environment which the sandbox itself runs in."""
 PROJECTS = ("flytesnacks", "taxiway")
 _MAX_RECEIVE_BYTES = 4 * 1024 * 1024
 _THREADS = 16
@@ -64,26 +60,30 @@ class Options:
     secrets: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
     principal: PrincipalHeader = field(default_factory=PrincipalHeader)
+    runtime: RuntimeKind = RuntimeKind.PROCESS
+    default_image: str = DEFAULT_IMAGE
+    """What the sandbox says to those who ask for an image with flytekit."""
 
 
 class Sandbox:
-    """A Flyte in one process. Whoever starts it holds the lock of its state folder."""
+    """A Flyte in one process. Whoever starts it holds the lock of its state folder.
+
+    Made, it raises EngineUnreachable where its runtime needs a container engine and none answers.
+    """
 
     def __init__(self, options: Options) -> None:
         self._options = options
         self.folder = StateFolder(options.state.resolve())
         self.folder.make()
-        images = Images(self.folder.images)
-        images.add(DEFAULT_IMAGE, Path(sys.prefix))
+        runtime, defaults = make_runtime(
+            options.runtime, self.folder, environ=options.environ, secrets=options.secrets
+        )
         self._db = db = Database(self.folder.database)
         storage = Storage(self.folder.storage)
         projects, attributes = Projects(db), Attributes(db)
         projects.ensure(*PROJECTS)
         entities = Entities(db, projects, attributes)
         executions = Executions(db, entities, projects, attributes, storage)
-        runtime = ProcessRuntime(
-            images=images, work=self.folder.work, environ=options.environ, secret_folder=options.secrets
-        )
         self._engine = build_engine(
             db=db,
             entities=entities,
@@ -93,7 +93,7 @@ class Sandbox:
             work=self.folder.work,
             logs=self.folder.logs,
             log_uri=lambda namespace, pod: self._http.log_url(namespace, pod),
-            defaults=[("TAXIWAY_IMAGE_ROOT", str(self.folder.images)), *DATA_ENVIRONMENT],
+            defaults=defaults,
         )
         self._scheduler = Scheduler(ScheduleTable(db), executions)
         entities.wake = self._scheduler.wake
@@ -136,8 +136,9 @@ class Sandbox:
             config=str(self.folder.config),
             state=str(self.folder.root),
             storage=str(self.folder.storage),
-            default_image=DEFAULT_IMAGE,
+            default_image=self._options.default_image,
             pid=os.getpid(),
+            runtime=self._options.runtime.value,
         )
         self.folder.publish(status)
         self._scheduler.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import fcntl
 import json
 import secrets
@@ -18,6 +19,15 @@ class StateInUse(Exception):
     """Another sandbox runs on the same state folder."""
 
 
+class RuntimeKind(str, enum.Enum):
+    """What runs a sandbox's tasks."""
+
+    PROCESS = "process"
+    """Processes of this machine, in virtual environments."""
+    DOCKER = "docker"
+    """Containers of this machine's container engine."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Status:
     """How a sandbox is reached and where its things are: what `taxiway sandbox status --json` prints."""
@@ -29,6 +39,7 @@ class Status:
     storage: str
     default_image: str
     pid: int
+    runtime: str = RuntimeKind.PROCESS.value
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import grpc
@@ -13,23 +14,40 @@ from flyteidl.core.identifier_pb2 import WorkflowExecutionIdentifier
 
 from tests import running
 from tests.conformance.flyte import DOMAIN, VERSION, Flyte
+from tests.engine import base_image
 from tests.running import Sandbox
 
 FLOWS = Path(__file__).with_name("flows")
 OTHER_IMAGE = "registry.example.com/other:1"
+OTHER = "FROM {flytekit}\nENV WHICH_IMAGE=other\n"
 
 
 @pytest.fixture(scope="session")
-def own_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+def own_sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox with one secret and a second image."""
+    contained = request.config.getoption("--runtime") == "docker"
     folder = tmp_path_factory.mktemp("conformance")
     secrets = folder / "secrets"
     (secrets / "conformance").mkdir(parents=True)
     (secrets / "conformance" / "token").write_text("hush\n")
+    if contained:
+        with _contained(request, folder / "state", "--secrets", secrets) as started:
+            yield started
+        return
     with running.sandbox(folder / "state", "--secrets", secrets) as started:
         add = ("add", OTHER_IMAGE, "--prefix", sys.prefix, "--env", "WHICH_IMAGE=other")
         started.taxiway("image", "--state", started.state, *add)
         yield started
+
+
+def _contained(
+    request: pytest.FixtureRequest, state: Path, *options: str | Path
+) -> AbstractContextManager[Sandbox]:
+    """Return a sandbox that runs its tasks in containers, of which the second image is a real one."""
+    flytekit: str = request.getfixturevalue("flytekit_image")
+    base_image.derived(request.getfixturevalue("engine"), OTHER_IMAGE, OTHER.format(flytekit=flytekit))
+    words = ("--runtime", "docker", "--default-image", flytekit, *options)
+    return running.sandbox(state, *words, environ={"DOCKER_HOST": request.getfixturevalue("engine_host")})
 
 
 @pytest.fixture(scope="session")

@@ -117,3 +117,18 @@ def test_protobuf_alone_where_the_task_asks_for_it(tmp_path: Path) -> None:
 def test_what_cannot_be_laid_out(tmp_path: Path, value: dict[str, object]) -> None:
     with pytest.raises(InputDownloadFailed):
         lay_out(inputs(x=value), tmp_path / "in", JSON)
+
+
+def test_copies_have_the_paths_under_which_the_container_finds_them(tmp_path: Path) -> None:
+    (tmp_path / "data.bin").write_bytes(b"0123")
+    file = blob(f"local://{tmp_path}/data.bin")
+    folder = tmp_path / "inputs"
+    given = inputs(file=file, many={"collection": {"literals": [file]}})
+    lay_out(given, folder, JSON, seen_as="/var/inputs")
+    assert (folder / "file").read_bytes() == (folder / "many" / "0").read_bytes() == b"0123"
+    assert json.loads((folder / "inputs.json").read_text()) == {
+        "file": "/var/inputs/file",
+        "many": ["/var/inputs/many/0"],
+    }
+    moved = LiteralMap.FromString((folder / "inputs.pb").read_bytes()).literals
+    assert moved["file"].scalar.blob.uri == "/var/inputs/file"

@@ -187,6 +187,27 @@ def test_without_declared_outputs_none_are_needed(tmp_path: Path, storage: Stora
             id="no image",
         ),
         pytest.param(
+            Reason.OUT_OF_MEMORY,
+            137,
+            False,
+            "OOMKilled",
+            ExecutionError.USER,
+            "\r\n[pod-0] terminated with exit code (137). Reason [OOMKilled]. Message: \nlast words\n.",
+            id="out of memory",
+        ),
+        pytest.param(
+            Reason.OUT_OF_MEMORY,
+            137,
+            True,
+            "OOMKilled",
+            ExecutionError.USER,
+            "Pod failed. No message received from kubernetes.\r\n"
+            "[flyte-copilot-uploader] terminated with ExitCode 0.\r\n"
+            "[flyte-copilot-downloader] terminated with ExitCode 0.\r\n"
+            "[pod-0] terminated with exit code (137). Reason [OOMKilled]. Message: \nlast words\n.",
+            id="a raw container out of memory",
+        ),
+        pytest.param(
             Reason.START_FAILED,
             None,
             False,
@@ -209,6 +230,13 @@ def test_other_exits_are_retried_under_their_code(
     result = read(tmp_path, reason, code=code, message="last words\n", raw=raw)
     assert result.outcome is Outcome.RETRYABLE
     assert result.error == ExecutionError(code=expected_code, kind=kind, message=message)
+
+
+def test_an_image_name_that_is_none_is_a_terminal_error(tmp_path: Path) -> None:
+    result = read(tmp_path, Reason.IMAGE_INVALID, code=None, message="invalid reference format")
+    assert result.outcome is Outcome.FAILED
+    assert result.error is not None
+    assert result.error.code == "ContainersNotReady|InvalidImageName"
 
 
 def test_long_messages_lose_their_middle() -> None:

@@ -68,3 +68,12 @@ def test_nothing_outside_the_folder_is_read(source: Path, tmp_path: Path, group:
 
 def test_nothing_asked_for_sets_nothing(source: Path, tmp_path: Path) -> None:
     assert mount([], source=source, namespace="p-d", target=tmp_path) == ()
+
+
+def test_variables_name_the_place_where_the_task_finds_them(source: Path, tmp_path: Path) -> None:
+    secret = Secret(group="Git", key="Token", mount_requirement=Secret.FILE, env_var="MINE")
+    target = tmp_path / "mounted"
+    variables = dict(mount([secret], source=source, namespace="q-d", target=target, seen_as="/etc/secrets"))
+    assert files(target) == {"git/token": "t0"}
+    assert variables["FLYTE_SECRETS_DEFAULT_DIR"] == "/etc/secrets"
+    assert variables["MINE"] == "/etc/secrets/git/token"

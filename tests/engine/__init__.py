@@ -1,0 +1,1 @@
+"""What tests with containers need: an engine, a registry, and images to start from."""

@@ -1,0 +1,390 @@
+"""The container runtime on a real engine: what a container is given, how it ends, and that nothing stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from flyteidl.core.interface_pb2 import TypedInterface
+from flyteidl.core.literals_pb2 import LiteralMap
+from flyteidl.core.security_pb2 import Secret
+from flyteidl.core.tasks_pb2 import DataLoadingConfig, Resources
+from flyteidl.core.types_pb2 import BlobType, SimpleType
+
+from scripts.sandbox.container import ContainerRuntime
+from scripts.sandbox.container_engine import EngineUnreachable, connect
+from scripts.sandbox.container_spec import SANDBOX_LABEL
+from scripts.sandbox.runtime import Attempt, Exit, Files, Reason
+from tests.engine import base_image
+
+pytestmark = pytest.mark.engine
+
+Background = Callable[[Attempt], Callable[[], Exit]]
+
+NOBODY = "FROM {base}\nUSER nobody\n"
+ENTRYPOINT = """FROM {base}
+ENV WHICH=image A=image
+ENTRYPOINT ["/usr/bin/env", "GREETED=yes"]
+CMD ["true"]
+"""
+EATS = "b = []\nwhile True: b.append(bytearray(1 << 20))"
+
+
+@pytest.fixture(scope="module")
+def entrypoint_image(engine: docker.APIClient, python_image: str) -> str:
+    return base_image.derived(engine, "taxiway-test/entrypoint:1", ENTRYPOINT.format(base=python_image))
+
+
+@pytest.fixture(scope="module")
+def nobody_image(engine: docker.APIClient, python_image: str) -> str:
+    return base_image.derived(engine, "taxiway-test/nobody:1", NOBODY.format(base=python_image))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "secrets" / "git").mkdir(parents=True)
+    (tmp_path / "secrets" / "git" / "token").write_text("hush")
+    (tmp_path / "storage").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def runtime(engine_host: str, folder: Path) -> Iterator[ContainerRuntime]:
+    client = connect({"DOCKER_HOST": engine_host})
+    runtime = ContainerRuntime(
+        client=client,
+        state=folder,
+        storage=folder / "storage",
+        work=folder / "work",
+        secret_folder=folder / "secrets",
+        max_log_bytes=1_000_000,
+    )
+    yield runtime
+    runtime.clean()
+    client.close()
+
+
+@pytest.fixture
+def attempt(folder: Path, python_image: str) -> Callable[..., Attempt]:
+    def make(*args: str, **fields: object) -> Attempt:
+        values = {
+            "name": "f9-n0-0",
+            "namespace": "p-d",
+            "image": python_image,
+            "args": args,
+            "folder": folder / "work" / "p-d" / "f9-n0-0",
+            "log": folder / "logs" / "f9-n0-0.log",
+            "labels": (("execution-id", "f9"), ("node-id", "n0"), ("attempt", "0")),
+        }
+        return Attempt(**(values | fields))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def in_background(runtime: ContainerRuntime) -> Iterator[Background]:
+    pods: list[str] = []
+
+    def start(attempt: Attempt) -> Callable[[], Exit]:
+        exits: list[Exit] = []
+        pods.append(attempt.pod)
+        thread = threading.Thread(target=lambda: exits.append(runtime.run(attempt)))
+        thread.start()
+
+        def join() -> Exit:
+            thread.join(60)
+            return exits[0]
+
+        return join
+
+    yield start
+    for pod in pods:
+        runtime.kill(pod)
+
+
+def wait_for(ready: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not ready():
+        assert time.monotonic() < deadline, "waited 60 s"
+        time.sleep(0.05)
+
+
+def text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def containers(engine: docker.APIClient, folder: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = engine.containers(
+        all=True, filters={"label": f"{SANDBOX_LABEL}={folder.resolve()}"}
+    )
+    return found
+
+
+def resources(**limits: str) -> Resources:
+    names = Resources.ResourceName
+    return Resources(limits=[{"name": names.Value(name), "value": limits[name]} for name in limits])
+
+
+def test_arguments_go_to_the_images_entrypoint_and_variables_win_over_the_images(
+    runtime: ContainerRuntime, attempt: Callable[..., Attempt], entrypoint_image: str
+) -> None:
+    script = "import os; print(os.environ['GREETED'], os.environ['WHICH'], os.environ['A'])"
+    this = attempt(
+        "python", "-c", script, "$(A)", image=entrypoint_image, environment=(("A", "1"), ("A", "$(A)2"))
+    )
+    exit_ = runtime.run(this)
+    assert (exit_.reason, exit_.code, exit_.message) == (Reason.COMPLETED, 0, "")
+    assert this.log.read_text() == "yes image 12\n"
+    assert not this.folder.exists()
+
+
+def test_a_command_takes_the_entrypoints_place(
+    runtime: ContainerRuntime, attempt: Callable[..., Attempt], entrypoint_image: str
+) -> None:
+    this = attempt(image=entrypoint_image, command=("/bin/sh", "-c", "echo ${GREETED:-no} $0", "$(A)"))
+    runtime.run(this)
+    assert this.log.read_text() == "no $(A)\n"
+
+
+def test_nothing_of_the_machines_environment_is_given(
+    runtime: ContainerRuntime, attempt: Callable[..., Attempt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "https://machine.example.com")
+    this = attempt("env")
+    runtime.run(this)
+    assert {line.partition("=")[0] for line in this.log.read_text().splitlines()} == {
+        "HOME",
+        "HOSTNAME",
+        "LANG",
+        "PATH",
+    }
+
+
+def test_an_exit_code_of_its_own_is_an_error(
+    runtime: ContainerRuntime, attempt: Callable[..., Attempt]
+) -> None:
+    exit_ = runtime.run(attempt("python", "-c", "import sys; print('last words'); sys.exit(3)"))
+    assert (exit_.reason, exit_.code, exit_.message) == (Reason.ERROR, 3, "last words\n")
+
+
+def test_a_kill_by_others_is_none_of_ours(
+    runtime: ContainerRuntime,
+    attempt: Callable[..., Attempt],
+    in_background: Background,
+    engine: docker.APIClient,
+    folder: Path,
+) -> None:
+    this = attempt("sh", "-c", "echo last words; sleep 600")
+    join = in_background(this)
+    wait_for(lambda: text(this.log))
+    engine.kill(containers(engine, folder)[0]["Id"])
+    exit_ = join()
+    assert (exit_.reason, exit_.code, exit_.message) == (Reason.KILLED, 137, "last words\n")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [EATS, f"import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', {EATS!r}]) % 256)"],
+    ids=["itself", "its child"],
+)
+def test_out_of_memory_is_told_from_other_ends(
+    runtime: ContainerRuntime, attempt: Callable[..., Attempt], script: str
+) -> None:
+    exit_ = runtime.run(attempt("python", "-c", script, resources=resources(MEMORY="64Mi")))
+    assert (exit_.reason, exit_.code) in ((Reason.OUT_OF_MEMORY, 137), (Reason.OUT_OF_MEMORY, 247))
+
+
+def test_limits_and_labels_are_those_of_the_task(
+    runtime: ContainerRuntime,
+    attempt: Callable[..., Attempt],
+    in_background: Background,
+    engine: docker.APIClient,
+    folder: Path,
+) -> None:
+    this = attempt("sleep", "600", resources=resources(CPU="1500m", MEMORY="100Mi"))
+    join = in_background(this)
+    wait_for(lambda: containers(engine, folder))
+    (found,) = containers(engine, folder)
+    config = engine.inspect_container(found["Id"])["HostConfig"]
+    assert (config["CpuQuota"], config["CpuPeriod"]) == (150_000, 100_000)
+    assert (config["Memory"], config["MemorySwap"]) == (100 << 20, 100 << 20)
+    assert found["Labels"] == {
+        "taxiway.sandbox": str(folder.resolve()),
+        "namespace": "p-d",
+        "execution-id": "f9",
+        "node-id": "n0",
+        "attempt": "0",
+    }
+    runtime.kill(this.pod)
+    assert join().reason is Reason.STOPPED
+    assert containers(engine, folder) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "message"),
+    [
+        (
+            {"image": "127.0.0.1:1/no/such:1"},
+            Reason.IMAGE_MISSING,
+            'Back-off pulling image "127.0.0.1:1/no/such:1": ',
+        ),
+        (
+            {"image": "127.0.0.1:1/no/such@sha256:" + "0" * 64},
+            Reason.IMAGE_MISSING,
+            "Back-off pulling image",
+        ),
+        ({"image": "Not A Name"}, Reason.IMAGE_INVALID, "invalid reference format"),
+        ({"args": ("nothing-of-the-kind",)}, Reason.START_FAILED, "executable file not found in $PATH"),
+    ],
+    ids=["image", "digest", "image name", "program"],
+)
+def test_what_does_not_start(
+    runtime: ContainerRuntime,
+    attempt: Callable[..., Attempt],
+    fields: dict[str, object],
+    reason: Reason,
+    message: str,
+    engine: docker.APIClient,
+    folder: Path,
+) -> None:
+    this = attempt("python", **fields)
+    exit_ = runtime.run(this)
+    assert (exit_.reason, exit_.code) == (reason, None)
+    assert message in exit_.message
+    assert message in this.log.read_text()
+    assert containers(engine, folder) == []
+
+
+def test_the_log_can_be_read_while_the_task_runs(
+    runtime: ContainerRuntime, attempt: Callable[..., Attempt], in_background: Background
+) -> None:
+    this = attempt("sh", "-c", "echo started; echo trouble >&2; sleep 600")
+    join = in_background(this)
+    wait_for(lambda: sorted(text(this.log).split()) == ["started", "trouble"])
+    runtime.kill(this.pod)
+    assert join().reason is Reason.STOPPED
+
+
+def test_gigabytes_of_output_stay_bounded(runtime: ContainerRuntime, attempt: Callable[..., Attempt]) -> None:
+    this = attempt("sh", "-c", "head -c 100000000 /dev/zero; echo; echo the end; exit 1")
+    exit_ = runtime.run(this)
+    assert exit_.message.endswith("\nthe end\n")
+    assert 1_000_000 < this.log.stat().st_size < 1_010_000
+    assert b"were left out" in this.log.read_bytes()
+
+
+def test_one_that_closes_its_output_is_waited_for(
+    runtime: ContainerRuntime, attempt: Callable[..., Attempt]
+) -> None:
+    script = "import os, time; print('said', flush=True); os.close(1); os.close(2); time.sleep(1)"
+    this = attempt("python", "-c", f"{script}; os._exit(5)")
+    exit_ = runtime.run(this)
+    assert (exit_.reason, exit_.code, exit_.message) == (Reason.ERROR, 5, "said\n")
+
+
+def test_a_task_may_tidy_up_when_it_is_killed(
+    runtime: ContainerRuntime, attempt: Callable[..., Attempt], in_background: Background
+) -> None:
+    this = attempt("sh", "-c", "trap 'echo tidied; exit 0' TERM; echo ready; while :; do sleep 0.05; done")
+    join = in_background(this)
+    wait_for(lambda: text(this.log) == "ready\n")
+    runtime.kill(this.pod)
+    assert (join().reason, text(this.log)) == (Reason.STOPPED, "ready\ntidied\n")
+
+
+def test_killed_before_it_ran_it_never_runs(
+    runtime: ContainerRuntime, attempt: Callable[..., Attempt], folder: Path
+) -> None:
+    this = attempt("touch", str(folder / "storage" / "ran"))
+    runtime.kill(this.pod)
+    assert runtime.run(this).reason is Reason.STOPPED
+    assert not (folder / "storage" / "ran").exists()
+
+
+def test_a_new_life_removes_what_an_earlier_one_left_and_nothing_else(
+    runtime: ContainerRuntime, engine: docker.APIClient, python_image: str, folder: Path, tmp_path: Path
+) -> None:
+    def leave(state: Path) -> str:
+        labels = {SANDBOX_LABEL: str(state)}
+        made = engine.create_container(python_image, ["sleep", "600"], labels=labels)["Id"]
+        engine.start(made)
+        return str(made)
+
+    leave(folder.resolve())
+    other = leave(tmp_path / "other")
+    try:
+        runtime.clean()
+        assert containers(engine, folder) == []
+        assert engine.inspect_container(other)["State"]["Running"]
+        assert list((folder / "work").iterdir()) == []
+    finally:
+        engine.remove_container(other, force=True)
+
+
+def test_the_images_user_reads_secrets_and_writes_what_others_can_change(
+    runtime: ContainerRuntime, attempt: Callable[..., Attempt], nobody_image: str, folder: Path
+) -> None:
+    made = folder / "storage" / "made" / "deep"
+    read = 'umask 077; id -un; cat "$FLYTE_SECRETS_DEFAULT_DIR/git/token"'
+    script = f"{read}; mkdir -p {made}; echo 1 > {made}/file"
+    this = attempt("sh", "-c", script, image=nobody_image, secrets=(Secret(group="git", key="token"),))
+    assert runtime.run(this).reason is Reason.COMPLETED
+    assert this.log.read_text() == "nobody\nhush"
+    assert ((made / "file").stat().st_mode & 0o777, made.stat().st_mode & 0o777) == (0o666, 0o777)
+
+
+@pytest.fixture
+def files(folder: Path) -> Files:
+    interface = TypedInterface()
+    interface.inputs.variables["text"].type.simple = SimpleType.STRING
+    interface.inputs.variables["data"].type.blob.dimensionality = BlobType.SINGLE
+    for name in ("echo", "user"):
+        interface.outputs.variables[name].type.simple = SimpleType.STRING
+    inputs = LiteralMap()
+    inputs.literals["text"].scalar.primitive.string_value = "a b; $(id)"
+    (folder / "storage" / "data").write_text("0123456789")
+    inputs.literals["data"].scalar.blob.uri = f"local://{folder}/storage/data"
+    return Files(
+        config=DataLoadingConfig(enabled=True, input_path="/var/inputs", output_path="/var/outputs"),
+        interface=interface,
+        inputs=inputs,
+        output_prefix=f"file://{folder}/storage/metadata",
+        raw_output_prefix=f"local://{folder}/storage/raw",
+    )
+
+
+@pytest.mark.parametrize("image", ["python_image", "nobody_image", "entrypoint_image"])
+def test_a_raw_containers_files_become_outputs(
+    runtime: ContainerRuntime,
+    attempt: Callable[..., Attempt],
+    files: Files,
+    folder: Path,
+    image: str,
+    request: pytest.FixtureRequest,
+) -> None:
+    script = "cp text /var/outputs/echo; id -un > /var/outputs/user; cat inputs.json"
+    command = ("/bin/sh", "-c", f"cd /var/inputs && {script}")
+    this = attempt(command=command, files=files, image=request.getfixturevalue(image))
+    exit_ = runtime.run(this)
+    assert exit_.reason is Reason.COMPLETED
+    written = LiteralMap.FromString((folder / "storage" / "metadata" / "outputs.pb").read_bytes())
+    outputs = {name: literal.scalar.primitive.string_value for name, literal in written.literals.items()}
+    user = "nobody" if image == "nobody_image" else "root"
+    assert outputs == {"echo": "a b; $(id)", "user": user}
+    seen = json.loads(this.log.read_text())
+    assert seen == {"text": "a b; $(id)", "data": "/var/inputs/data"}
+    assert not this.folder.exists()
+
+
+def test_no_engine_is_said_with_the_remedy() -> None:
+    with pytest.raises(
+        EngineUnreachable, match=r"no container engine answers at unix:///no/such.*DOCKER_HOST"
+    ):
+        connect({"DOCKER_HOST": "unix:///no/such", "PATH": os.environ["PATH"]})
