@@ -194,8 +194,8 @@ class ContainerRuntime:
         """Start the container, keep what it prints until it ends, and return the state it ended in."""
         wanted = {"stdout": 1, "stderr": 1, "stream": 1}
         stream = self._client.attach_socket(container, params=wanted)
-        # The stream keeps its response in a private place, which alone closes the connection.
-        with contextlib.closing(stream._response), contextlib.closing(stream):
+        # The stream keeps its response in a private place, which alone closes both and the connection.
+        with contextlib.closing(stream._response):
             self._client.start(container)
             if run.stop.is_set():  # by a kill that came before there was anything to stop
                 self._stop(container)

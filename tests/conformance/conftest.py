@@ -23,7 +23,9 @@ OTHER = "FROM {flytekit}\nENV WHICH_IMAGE=other\n"
 
 
 @pytest.fixture(scope="session")
-def own_sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+def own_sandbox(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sandbox]:
     """A sandbox with one secret and a second image."""
     contained = request.config.getoption("--runtime") == "docker"
     folder = tmp_path_factory.mktemp("conformance")
@@ -47,7 +49,7 @@ def _contained(
     flytekit: str = request.getfixturevalue("flytekit_image")
     base_image.derived(request.getfixturevalue("engine"), OTHER_IMAGE, OTHER.format(flytekit=flytekit))
     words = ("--runtime", "docker", "--default-image", flytekit, *options)
-    return running.sandbox(state, *words, environ={"DOCKER_HOST": request.getfixturevalue("engine_host")})
+    return running.sandbox(state, *words, given={"DOCKER_HOST": request.getfixturevalue("engine_host")})
 
 
 @pytest.fixture(scope="session")

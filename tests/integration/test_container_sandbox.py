@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import docker
-import psutil
 import pytest
 from flyteidl.core.execution_pb2 import WorkflowExecution
 from flytekit.configuration import Config
@@ -55,7 +53,7 @@ def contained(
 ) -> Iterator[Sandbox]:
     state = tmp_path_factory.mktemp("contained") / "state"
     options = ("--runtime", "docker", "--default-image", flytekit_image)
-    with running.sandbox(state, *options, environ={"DOCKER_HOST": engine_host}) as started:
+    with running.sandbox(state, *options, given={"DOCKER_HOST": engine_host}) as started:
         yield started
 
 
@@ -145,24 +143,18 @@ def test_an_abort_removes_the_container(
 
 
 def test_after_a_crash_the_next_start_clears_what_was_left_and_goes_on(
-    remote: FlyteRemote, contained: Sandbox, engine: docker.APIClient, engine_host: str
+    remote: FlyteRemote, contained: Sandbox, engine: docker.APIClient
 ) -> None:
     folder = contained.storage / "crash"
     folder.mkdir()
     execution = launch(remote, "long", folder=str(folder))
     wait(lambda: (folder / "started").exists())
     (left,) = containers(engine, contained)
-    status = json.loads(contained.taxiway("sandbox", "status", "--json", "--state", contained.state).stdout)
-    crashed = psutil.Process(status["pid"])
-    crashed.kill()
-    wait(lambda: not crashed.is_running() or crashed.status() == psutil.STATUS_ZOMBIE)
+    contained.lose()
     assert engine.inspect_container(left)["State"]["Running"]
 
     (folder / "started").unlink()
-    port = contained.endpoint.rpartition(":")[2]
-    options = ("--runtime", "docker", "--default-image", contained.default_image, "--port", port)
-    env = {**contained.environ, "DOCKER_HOST": engine_host}
-    running.program("taxiway", "sandbox", "start", "--state", contained.state, *options, env=env)
+    contained.start()
     assert left not in containers(engine, contained)
     wait(lambda: (folder / "started").exists())
     (folder / "go").touch()
@@ -175,7 +167,7 @@ def test_a_stop_leaves_no_container(
     flows, options = tmp_path / "flows", ("--runtime", "docker", "--default-image", flytekit_image)
     flows.mkdir()
     shutil.copy(FLOWS, flows)
-    with running.sandbox(tmp_path / "state", *options, environ={"DOCKER_HOST": engine_host}) as sandbox:
+    with running.sandbox(tmp_path / "state", *options, given={"DOCKER_HOST": engine_host}) as sandbox:
         words = ("-p", PROJECT, "-d", DOMAIN, "--version", BUNDLED, "-i", flytekit_image)
         sandbox.pyflyte("register", *words, "--copy", "all", "--destination-dir", ".", FLOWS.name, cwd=flows)
         config = Config.auto(config_file=str(sandbox.config))
