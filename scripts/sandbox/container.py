@@ -31,6 +31,7 @@ from scripts.sandbox.container_spec import SANDBOX_LABEL, ContainerSpec, Mount, 
 from scripts.sandbox.open_folder import open_to_all
 from scripts.sandbox.rootfs import SECRETS, Rootfs
 from scripts.sandbox.runtime import Attempt, Exit, Reason
+from scripts.sandbox.shared_engine import SharedEngine
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,8 @@ class ContainerRuntime:
     """Runs attempts as containers. `state` names the sandbox; `work` holds the attempts' own folders.
 
     `storage` is mounted into every container, and opened to the users of all images. `secret_folder` is
-    where secrets come from; of what an attempt prints, `max_log_bytes` are kept.
+    where secrets come from, `shared` the engine for those who may have it; of what an attempt prints,
+    `max_log_bytes` are kept.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class ContainerRuntime:
         storage: Path,
         work: Path,
         secret_folder: Path | None = None,
+        shared: SharedEngine | None = None,
         max_log_bytes: int = MAX_BYTES,
     ) -> None:
         self._client = client
@@ -68,6 +71,7 @@ class ContainerRuntime:
         self._storage = storage.resolve()
         self._work = work.resolve()
         self._secret_folder = secret_folder
+        self._shared = shared
         self._max_log_bytes = max_log_bytes
         self._lock = threading.Lock()
         self._runs: dict[str, _Run] = {}
@@ -166,12 +170,15 @@ class ContainerRuntime:
         if folder.exists():
             _make_readable(folder)
             mounts.append(Mount(source=folder, target=SECRETS, read_only=True))
-        return container_spec(attempt, sandbox=self._state, mounts=mounts, mounted=mounted)
+        return container_spec(
+            attempt, sandbox=self._state, mounts=mounts, mounted=mounted, shared=self._shared
+        )
 
     def _create(self, spec: ContainerSpec) -> str:
         host = self._client.create_host_config(
             network_mode="host",
             mounts=[EngineMount(m.target, str(m.source), "bind", m.read_only) for m in spec.mounts],
+            group_add=list(spec.groups) or None,
             log_config=LogConfig(type=LogConfig.types.NONE),  # the attempt's log is the only one
             mem_limit=spec.memory_bytes or None,
             memswap_limit=spec.memory_bytes or None,

@@ -22,6 +22,7 @@ from scripts.sandbox.container import ContainerRuntime
 from scripts.sandbox.container_engine import EngineUnreachable, connect
 from scripts.sandbox.container_spec import SANDBOX_LABEL
 from scripts.sandbox.runtime import Attempt, Exit, Files, Reason
+from scripts.sandbox.shared_engine import SharedEngine
 from tests.engine import base_image
 
 pytestmark = pytest.mark.engine
@@ -33,6 +34,14 @@ ENTRYPOINT = """FROM {base}
 ENV WHICH=image A=image
 ENTRYPOINT ["/usr/bin/env", "GREETED=yes"]
 CMD ["true"]
+"""
+PINGS = """
+import http.client, os, socket
+line = http.client.HTTPConnection("localhost")
+line.sock = socket.socket(socket.AF_UNIX)
+line.sock.connect("/var/run/docker.sock")
+line.request("GET", "/_ping")
+print(line.getresponse().status, os.environ.get("DOCKER_HOST"))
 """
 EATS = "b = []\nwhile True: b.append(bytearray(1 << 20))"
 
@@ -338,6 +347,24 @@ def test_the_images_user_reads_secrets_and_writes_what_others_can_change(
     assert runtime.run(this).reason is Reason.COMPLETED
     assert this.log.read_text() == "nobody\nhush"
     assert ((made / "file").stat().st_mode & 0o777, made.stat().st_mode & 0o777) == (0o666, 0o777)
+
+
+def test_the_shared_engine_answers_the_images_user_and_no_other_project(
+    engine_host: str, attempt: Callable[..., Attempt], nobody_image: str, folder: Path
+) -> None:
+    client = connect({"DOCKER_HOST": engine_host})
+    shared = SharedEngine.of({"DOCKER_HOST": engine_host}, ["builders"])
+    runtime = ContainerRuntime(
+        client=client, state=folder, storage=folder / "storage", work=folder / "work", shared=shared
+    )
+    words = ("python", "-c", PINGS)
+    mine = attempt(*words, image=nobody_image, labels=(("project", "builders"),))
+    assert runtime.run(mine).reason is Reason.COMPLETED, mine.log.read_text()
+    assert mine.log.read_text() == "200 None\n"
+    other = attempt(*words, image=nobody_image, labels=(("project", "other"),))
+    assert runtime.run(other).reason is Reason.ERROR
+    assert "FileNotFoundError" in other.log.read_text()
+    client.close()
 
 
 @pytest.fixture

@@ -177,6 +177,14 @@ def test_a_stop_leaves_no_container(
     assert containers(engine, sandbox) == []
 
 
+def test_an_engine_without_a_socket_is_not_shared(tmp_path: Path) -> None:
+    env = {**running.clean_environ(), "DOCKER_HOST": "tcp://127.0.0.1:1"}
+    words = ("sandbox", "start", "--port", "0", "--state", tmp_path / "state")
+    options = ("--runtime", "docker", "--share-engine", "builders")
+    done = running.program("taxiway", *words, *options, env=env, expect=(2,))
+    assert "the engine at tcp://127.0.0.1:1 has no socket to share. Leave --share-engine out" in done.stderr
+
+
 def test_without_an_engine_the_start_says_what_to_do(tmp_path: Path) -> None:
     env = {**running.clean_environ(), "DOCKER_HOST": f"unix://{tmp_path}/no.sock"}
     words = ("sandbox", "start", "--port", "0", "--state", tmp_path / "state", "--runtime", "docker")
