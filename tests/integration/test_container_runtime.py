@@ -24,6 +24,7 @@ from scripts.sandbox.container_spec import SANDBOX_LABEL
 from scripts.sandbox.runtime import Attempt, Exit, Files, Reason
 from scripts.sandbox.shared_engine import SharedEngine
 from tests.engine import base_image
+from tests.registry import docker_registry
 
 pytestmark = pytest.mark.engine
 
@@ -48,12 +49,12 @@ EATS = "b = []\nwhile True: b.append(bytearray(1 << 20))"
 
 @pytest.fixture(scope="module")
 def entrypoint_image(engine: docker.APIClient, python_image: str) -> str:
-    return base_image.derived(engine, "taxiway-test/entrypoint:1", ENTRYPOINT.format(base=python_image))
+    return base_image.derived(engine, "taxiway-test/entrypoint", ENTRYPOINT.format(base=python_image))
 
 
 @pytest.fixture(scope="module")
 def nobody_image(engine: docker.APIClient, python_image: str) -> str:
-    return base_image.derived(engine, "taxiway-test/nobody:1", NOBODY.format(base=python_image))
+    return base_image.derived(engine, "taxiway-test/nobody", NOBODY.format(base=python_image))
 
 
 @pytest.fixture
@@ -234,6 +235,29 @@ def test_limits_and_labels_are_those_of_the_task(
     runtime.kill(this.pod)
     assert join().reason is Reason.STOPPED
     assert containers(engine, folder) == []
+
+
+def test_an_image_that_the_engine_lacks_is_pulled_by_its_digest(
+    runtime: ContainerRuntime,
+    attempt: Callable[..., Attempt],
+    engine: docker.APIClient,
+    nobody_image: str,
+    tmp_path: Path,
+) -> None:
+    with docker_registry(tmp_path / "registry") as registry:
+        repository = f"{registry.host}/nobody"
+        engine.tag(nobody_image, repository, "1")
+        pushed = list(engine.push(repository, tag="1", stream=True, decode=True))
+        (digest,) = [line["aux"]["Digest"] for line in pushed if "aux" in line]
+        engine.remove_image(f"{repository}:1")
+        reference = f"{repository}@{digest}"
+        try:
+            for expected in (f"[sandbox] pulling {reference}\nnobody\n", "nobody\n"):
+                this = attempt("id", "-un", image=reference)
+                assert runtime.run(this).reason is Reason.COMPLETED
+                assert this.log.read_text() == expected
+        finally:
+            engine.remove_image(reference)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ WITH_CODE = "FROM {flytekit}\nRUN echo {code} | base64 -d > /root/container_flow
 @pytest.fixture(scope="module")
 def other_image(engine: docker.APIClient, flytekit_image: str) -> str:
     """An image with a user and an entrypoint of its own."""
-    return base_image.derived(engine, "taxiway-test/other:1", OTHER.format(flytekit=flytekit_image))
+    return base_image.derived(engine, "taxiway-test/other", OTHER.format(flytekit=flytekit_image))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def baked_image(engine: docker.APIClient, flytekit_image: str) -> str:
     """An image that the workflows are baked into."""
     code = base64.b64encode(FLOWS.read_bytes()).decode()
     dockerfile = WITH_CODE.format(flytekit=flytekit_image, code=code)
-    return base_image.derived(engine, "taxiway-test/baked:1", dockerfile)
+    return base_image.derived(engine, "taxiway-test/baked", dockerfile)
 
 
 @pytest.fixture(scope="module")
