@@ -136,6 +136,7 @@ def start(
     )
     if kind is RuntimeKind.DOCKER:
         _find_engine(options)
+        _warn_of_closed_folder(folder)
     if foreground:
         _serve(folder, options, as_json=as_json)
     else:
@@ -160,6 +161,15 @@ def _find_engine(options: Options) -> None:
         raise _NoEngine(f"{error} {hint}") from error
     except EngineNotShareable as error:
         raise _NoEngine(str(error)) from error
+
+
+def _warn_of_closed_folder(folder: StateFolder) -> None:
+    if folder.root.is_relative_to("/root"):
+        click.echo(
+            f"Users of images other than root will not reach {folder.root}: /root is closed to them in most "
+            "images. --state chooses another folder.",
+            err=True,
+        )
 
 
 @command.command(short_help="Stop it and end every task that runs.", epilog=examples("taxiway sandbox stop"))

@@ -57,7 +57,8 @@ def dockerd(*options: str) -> Iterator[str]:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(_STOP_S)
                 process.kill()
-        _unmount(Path(folder))
+                process.wait()
+                _unmount(Path(folder))
 
 
 def answers(host: str) -> bool:
