@@ -11,8 +11,7 @@ import pytest
 
 from tests import running
 from tests.ci_job import CiImage
-from tests.engine import base_image, shared
-from tests.engine.daemon import NotHere
+from tests.engine import base_image, daemon, shared
 from tests.running import PRINCIPAL_HEADER, Cluster, Sandbox
 
 _ENGINE_TIMEOUT_S = 1200
@@ -98,8 +97,8 @@ def engine_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with ExitStack() as opened:
         try:
             host = opened.enter_context(shared.engine(folder))
-        except NotHere as error:
-            shared.skip(error)
+        except daemon.NotHere as error:
+            daemon.skip(error)
         yield host
 
 

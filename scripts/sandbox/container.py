@@ -107,8 +107,9 @@ class ContainerRuntime:
             self._remove(container)
         if left:
             log.warning("removed %d containers that an earlier life of this sandbox had left", len(left))
-        shutil.rmtree(self._work)
-        self._work.mkdir(parents=True)
+        # A folder that a container's root has closed on purpose stays, and is in nobody's way.
+        shutil.rmtree(self._work, ignore_errors=True)
+        self._work.mkdir(parents=True, exist_ok=True)
 
     def _run_of(self, pod: str) -> _Run:
         with self._lock:
@@ -125,7 +126,7 @@ class ContainerRuntime:
                 reason, said = Reason.IMAGE_INVALID, str(error)
             except APIError as error:
                 reason, said = Reason.START_FAILED, str(error.explanation)
-            except requests.RequestException as error:
+            except (requests.RequestException, OSError) as error:
                 reason, said = Reason.LOST, f"the container engine does not answer: {error}"
             output.remark(said)
             return reason, None, said

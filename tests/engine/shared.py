@@ -16,9 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
-import pytest
 from filelock import FileLock
 
 from tests.engine.daemon import NotHere, answers, dockerd
@@ -58,13 +56,6 @@ def shared(run: Path) -> Iterator[str]:
         with FileLock(run / "engine.starting"):
             host = _host(run) or _start(run)
         yield host
-
-
-def skip(error: NotHere) -> NoReturn:
-    """Skip the tests that need it; in CI, where all is installed, that would hide them."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{error}; CI=true says that it should be here", pytrace=False)
-    pytest.skip(str(error))
 
 
 def keep(run: Path) -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine import shared
-from tests.engine.daemon import NotHere, answers, dockerd
+from tests.engine.daemon import NotHere, answers, dockerd, skip
 
 pytestmark = pytest.mark.engine
 
@@ -34,7 +33,7 @@ def _can_start() -> None:
         with dockerd():
             pass
     except NotHere as error:
-        shared.skip(error)
+        skip(error)
 
 
 @contextmanager
