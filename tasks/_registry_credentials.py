@@ -108,10 +108,9 @@ def read_keychain(secrets: Secrets, environ: Mapping[str, str]) -> Keychain:
     configs = []
     if text := read_secret(secrets, _KEY):
         configs.append(parse_docker_config(text, origin=f"the secret {SECRET_GROUP}/{_KEY}"))
-    folder = environ.get("DOCKER_CONFIG") or (f"{environ['HOME']}/.docker" if environ.get("HOME") else "")
-    file = Path(folder) / "config.json"
+    file = docker_config_file(environ)
     try:
-        text = file.read_text() if folder else ""
+        text = file.read_text() if file else ""
     except (FileNotFoundError, NotADirectoryError):
         text = ""
     except (OSError, UnicodeDecodeError) as error:
@@ -119,6 +118,12 @@ def read_keychain(secrets: Secrets, environ: Mapping[str, str]) -> Keychain:
     if text.strip():
         configs.append(parse_docker_config(text, origin=str(file)))
     return Keychain(configs=tuple(configs), environ=environ)
+
+
+def docker_config_file(environ: Mapping[str, str]) -> Path | None:
+    """Return where docker itself looks for its `config.json`; None where there is no home, either."""
+    folder = environ.get("DOCKER_CONFIG") or (f"{environ['HOME']}/.docker" if environ.get("HOME") else "")
+    return Path(folder) / "config.json" if folder else None
 
 
 def parse_docker_config(text: str, *, origin: str) -> DockerConfig:

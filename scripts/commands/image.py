@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from scripts.commands.image_layers import command as layers
 from scripts.options import Command, examples, json_option
 from tasks._builder import StoredImage
 from tasks._venv_store import Reference, VenvStore
@@ -73,6 +74,9 @@ def chosen_root(state: Path | None, image_root: Path | None) -> Path | None:
 def command(ctx: click.Context, state: Path | None, image_root: Path | None) -> None:
     """List, add and prune the images that are virtual environments of this machine."""
     ctx.obj = VenvStore(root=chosen_root(state, image_root) or default_root())
+
+
+command.add_command(layers)
 
 
 @subcommand("list", "taxiway image list --json")

@@ -6,6 +6,7 @@ import json
 
 import click
 
+from scripts.building import Building, build_options, built_image, check_one_image
 from scripts.connection import SANDBOX_IMAGE, flyte_at, is_sandbox
 from scripts.enrolling import ALLOW_FILE_URLS
 from scripts.installing import Installed, Installing, install
@@ -38,7 +39,9 @@ def _pairs(context: click.Context, parameter: click.Parameter, value: tuple[str,
     "install",
     short_help="Register Taxiway's own tasks, workflows and launch plans.",
     epilog=examples(
-        "taxiway install", "taxiway install --image registry.example.com/taxiway@sha256:... --memory 1Gi"
+        "taxiway install",
+        "taxiway install --image registry.example.com/taxiway@sha256:... --memory 1Gi",
+        "taxiway install --build-image registry.example.com/taxiway --platform linux/amd64",
     ),
 )
 @flyte_options
@@ -48,7 +51,8 @@ def _pairs(context: click.Context, parameter: click.Parameter, value: tuple[str,
     help="Flyte's endpoint as tasks reach it, such as dns:///flyteadmin.flyte:81; else as configured.",
 )
 @click.option("--cluster-insecure/--cluster-secure", default=None, help="Whether tasks reach it without TLS.")
-@click.option("--image", default="", help="An image that holds Taxiway; left out, the sandbox's own.")
+@click.option("--image", default="", help="An image that holds Taxiway; with neither, the sandbox's own.")
+@build_options
 @click.option("--cpu", default="", callback=_quantity, help="CPU limit of every task, such as 1 or 1500m.")
 @click.option("--memory", default="", callback=_quantity, help="Memory limit of every task, such as 1Gi.")
 @click.option("--service-account", default="", help="Kubernetes service account of Taxiway's tasks.")
@@ -74,6 +78,7 @@ def command(
     cluster_endpoint: str,
     cluster_insecure: bool | None,
     image: str,
+    building: Building,
     cpu: str,
     memory: str,
     service_account: str,
@@ -87,8 +92,11 @@ def command(
     The project is made if it is missing. Installing the same again makes nothing. Targets go on with the
     version that they were enrolled with until they are enrolled again.
     """
+    check_one_image(image, building)
     with flyte_at(config_file) as flyte:
         sandbox = is_sandbox(flyte)
+        if building.name:
+            image = built_image(building)
         wanted = Installing(
             placement=Placement(
                 project=project,
@@ -135,7 +143,7 @@ def _default_image(flyte: Flyte, *, sandbox: bool) -> str:
         return SANDBOX_IMAGE
     raise BadUsage(
         f"{flyte.endpoint} is no sandbox, so its tasks need an image that holds Taxiway.",
-        remedy="Build one from Taxiway's Dockerfile, push it, and give it with --image by its digest.",
+        remedy="Let --build-image build and push one, or give one that exists with --image by its digest.",
     )
 
 
@@ -145,6 +153,7 @@ def _as_json(done: Installed) -> dict[str, object]:
         "project": where.project,
         "domain": where.domain,
         "version": where.version,
+        "image": done.image,
         "created": len(done.counts.created),
         "existing": len(done.counts.existing),
         "project_made": done.project_made,
