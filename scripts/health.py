@@ -1,4 +1,4 @@
-"""Say whether this environment can run Taxiway's tasks: `python -m scripts.health`, the image's health command.
+"""Say whether Taxiway's tasks can run here: `python -m scripts.health`, the image's health command.
 
 It asks no Flyte, so it also runs where there is none; `taxiway.self-check` asks the rest from inside a task.
 """

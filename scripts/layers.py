@@ -44,7 +44,7 @@ def read_layers(registry: RegistryClient, reference: Reference, *, platform: str
 
 
 def lines_of(history: object) -> list[str]:
-    """Return what made each layer, from the history in an image's configuration; what made none is left out."""
+    """Return what made each layer, from the history of an image; what made none is left out."""
     entries = history if isinstance(history, list) else []
     return [
         _NOISE.sub("", " ".join(str(entry.get("created_by", "")).split()))

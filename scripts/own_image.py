@@ -137,7 +137,7 @@ def target_of(name: str, content: str) -> Reference:
 
 
 def labels_of(root: Path, base: Reference) -> dict[str, str]:
-    """Return the OCI annotations that say where it comes from; the commit where `root` is a clean checkout."""
+    """Return the OCI labels that say where it comes from; the commit where `root` is a clean checkout."""
     prefix = "org.opencontainers.image."
     commit = commit_of(root)
     return {
