@@ -17,7 +17,7 @@ RUN --mount=type=secret,id=pip_conf --mount=type=secret,id=ca \
     set -eu; \
     if [ -e /run/secrets/pip_conf ]; then export PIP_CONFIG_FILE=/run/secrets/pip_conf; fi; \
     if [ -e /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca SSL_CERT_FILE=/run/secrets/ca; fi; \
-    pip_says() { python3 -m pip config get "global.$1" 2>/dev/null || true; }; \
+    pip_says() { python3 -m pip config get "global.$1" 2>/dev/null | tr '\n' ' ' | sed 's/ $//'; }; \
     UV_DEFAULT_INDEX=$(pip_says index-url); \
     UV_INDEX=$(pip_says extra-index-url); \
     UV_INSECURE_HOST=$(pip_says trusted-host); \
@@ -65,9 +65,9 @@ FROM ${BASE_IMAGE}
 LABEL org.opencontainers.image.title="Taxiway" \
     org.opencontainers.image.description="Release engineering for Flyte, run on Flyte" \
     org.opencontainers.image.licenses="Apache-2.0"
-# As root, nothing of the workplace is left behind; Python's own images come without compiled modules, which
-# a task's user could not write. The group of the working directory is the one that a cluster gives to users
-# whose number it chooses.
+# Packages are installed where the base lacks them. Python's official images come without compiled modules,
+# and a task's user could not write them. The working directory's group is the one that clusters give to
+# users whose number they choose.
 RUN set -eu; \
     missing=''; \
     command -v git >/dev/null || missing="$missing git"; \
