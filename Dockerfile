@@ -85,11 +85,11 @@ RUN set -eu; \
         "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"; \
     useradd --uid 1000 --no-create-home --home-dir /home/taxiway taxiway; \
     install --directory --owner 1000 --group 0 --mode 775 /home/taxiway
+WORKDIR /home/taxiway
 COPY --from=client /client/ /usr/local/
 COPY --from=dependencies /opt/taxiway /opt/taxiway
 COPY --from=code /opt/taxiway/code /opt/taxiway/code
 ENV PATH=/opt/taxiway/bin:/opt/taxiway/code/bin:$PATH FLYTE_SDK_RICH_TRACEBACKS=0
-WORKDIR /home/taxiway
 USER 1000
 # Seldom, for tasks are short; Flyte's own clusters do not ask.
 HEALTHCHECK --interval=10m --timeout=60s CMD ["python", "-m", "scripts.health"]

@@ -20,7 +20,7 @@ from scripts.own_image import SECRETS, OwnImage, build_own_image
 from tasks._engine import EngineAddress, open_engine
 from tasks._errors import BadUsage
 from tasks._registry import RegistryClient, open_registries
-from tasks._registry_credentials import docker_config_file, read_keychain
+from tasks._registry_credentials import docker_config, read_keychain
 from tasks._settings import read_settings
 
 _SOCKET = "unix:///var/run/docker.sock"
@@ -46,7 +46,7 @@ def build_options(command: Callable[..., None]) -> Callable[..., None]:
         build_image: str,
         base_image: str,
         platform: str,
-        docker_host: str,
+        build_host: str,
         build_secrets: dict[str, Path],
         **options: Any,
     ) -> None:
@@ -54,7 +54,7 @@ def build_options(command: Callable[..., None]) -> Callable[..., None]:
             name=build_image,
             base=base_image,
             platform=platform,
-            host=docker_host,
+            host=build_host,
             secrets=build_secrets,
         )
         command(building=building, **options)
@@ -70,11 +70,11 @@ def build_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--base-image", default="", help="What it starts from; else the Dockerfile's own."),
             click.option("--platform", default="", help="Such as linux/amd64; left out, the engine's own."),
             click.option(
-                "--docker-host",
+                "--build-host",
                 envvar="DOCKER_HOST",
                 default=_SOCKET,
                 show_default=True,
-                help="The container engine that builds.",
+                help="The container engine that builds it.",
             ),
             click.option(
                 "--build-secret",
@@ -106,14 +106,14 @@ def built_image(building: Building) -> str:
         secrets={name: file.read_bytes() for name, file in building.secrets.items()},
         timeout_s=read_settings(environ).build_timeout_s,
     )
-    config = docker_config_file(environ)
+    config = docker_config(current_context().secrets, environ)
     with open_engine(address, environ=environ) as engine, registries() as registry:
         with _progress(f"Building {building.name} on {address.host}"):
             made = build_own_image(
                 wanted,
                 engine=engine,
                 registry=registry,
-                docker_config=config.read_bytes() if config and config.is_file() else None,
+                docker_config=config,
             )
         platform = building.platform or engine.platform
         layers = read_layers(registry, made.reference, platform=platform)

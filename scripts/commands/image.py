@@ -76,9 +76,6 @@ def command(ctx: click.Context, state: Path | None, image_root: Path | None) -> 
     ctx.obj = VenvStore(root=chosen_root(state, image_root) or default_root())
 
 
-command.add_command(layers)
-
-
 @subcommand("list", "taxiway image list --json")
 def list_images(store: VenvStore, as_json: bool) -> None:
     """List the images that were built, the last used first, and the references that were added."""
@@ -158,3 +155,6 @@ def _pair(text: str) -> tuple[str, str]:
     if not key or not equals:
         raise click.BadParameter(f"{text!r} is not KEY=VALUE.", param_hint="--env")
     return key, value
+
+
+command.add_command(layers)

@@ -51,12 +51,12 @@ def _pairs(context: click.Context, parameter: click.Parameter, value: tuple[str,
     help="Flyte's endpoint as tasks reach it, such as dns:///flyteadmin.flyte:81; else as configured.",
 )
 @click.option("--cluster-insecure/--cluster-secure", default=None, help="Whether tasks reach it without TLS.")
-@click.option("--image", default="", help="An image that holds Taxiway; with neither, the sandbox's own.")
-@build_options
+@click.option("--image", default="", help="An image that holds Taxiway; left out, the sandbox's own.")
 @click.option("--cpu", default="", callback=_quantity, help="CPU limit of every task, such as 1 or 1500m.")
 @click.option("--memory", default="", callback=_quantity, help="Memory limit of every task, such as 1Gi.")
 @click.option("--service-account", default="", help="Kubernetes service account of Taxiway's tasks.")
 @click.option("--version", default="", help="Version to register; left out, made from commit and content.")
+@build_options
 @click.option(
     "--allow-file-urls/--no-allow-file-urls",
     default=None,
@@ -78,11 +78,11 @@ def command(
     cluster_endpoint: str,
     cluster_insecure: bool | None,
     image: str,
-    building: Building,
     cpu: str,
     memory: str,
     service_account: str,
     version: str,
+    building: Building,
     allow_file_urls: bool | None,
     env: dict[str, str],
     as_json: bool,

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.sandbox_only]
 
 ROOT = Path(__file__).parents[2]
 CANARY = "canary-5d0f9c1e"
-PROGRAMS = "command -v pyflyte-execute pyflyte-fast-execute taxiway git ssh docker uv tar"
+PROGRAMS = ("pyflyte-execute", "pyflyte-fast-execute", "taxiway", "git", "ssh", "docker", "uv", "tar")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,8 +151,8 @@ def test_it_runs_as_somebody_and_finds_what_tasks_need(engine: docker.APIClient,
     config = inspected(engine, own)["Config"]
     assert config["User"] == "1000"
     assert not config.get("Entrypoint")
-    found = in_image(engine, own, f"id -u; {PROGRAMS}; touch here && pwd").splitlines()
-    assert (found[0], found[-1], len(found)) == ("1000", "/home/taxiway", 10)
+    missing = f"for name in {' '.join(PROGRAMS)}; do command -v $name >/dev/null || echo $name; done"
+    assert in_image(engine, own, f"id -u; {missing}; touch here && pwd") == "1000\n/home/taxiway\n"
     assert "Usage" in in_image(engine, own, "pyflyte-execute --help")
     script = "cd / && python -c 'import tasks.package, workflows.preview; print(tasks.__file__)'"
     assert in_image(engine, own, script) == "/opt/taxiway/code/tasks/__init__.py\n"
@@ -179,7 +179,7 @@ def test_its_code_is_the_checkouts_and_compiled(engine: docker.APIClient, own: O
 
 def test_it_holds_the_locked_dependencies_and_nothing_else(engine: docker.APIClient, own: Own) -> None:
     lock = {line.partition(" ")[0] for line in (ROOT / "requirements.lock").read_text().splitlines()}
-    held = in_image(engine, own, "uv pip freeze --python /opt/taxiway/bin/python").splitlines()
+    held = in_image(engine, own, "uv pip freeze --python /opt/taxiway/bin/python 2>/dev/null").splitlines()
     assert "flytekit" in {line.partition("==")[0] for line in held}
     assert [line for line in held if line not in lock and not line.startswith("taxiway")] == []
     assert not {"pytest", "mypy", "hatchling"} & {line.partition("==")[0] for line in held}
@@ -208,7 +208,7 @@ def test_layers_of_an_image_are_shown_without_pulling_it(
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        pytest.param({"--docker-host": "unix:///nowhere.sock"}, "TAXI:EngineUnavailable", id="no-engine"),
+        pytest.param({"--build-host": "unix:///nowhere.sock"}, "TAXI:EngineUnavailable", id="no-engine"),
         pytest.param({"--base-image": "{registry}/none:1"}, "TAXI:RegistryNotFound", id="no-such-base"),
         pytest.param({"--build-image": "{registry}/Taxiway"}, "TAXI:ReferenceInvalid", id="no-name"),
         pytest.param({"--image": "taxiway:1"}, "TAXI:BadUsage", id="two-images"),
@@ -231,12 +231,3 @@ def test_a_docker_without_buildkit_is_refused_where_it_gets_secrets(
     poor = {**environ, "PATH": str(tmp_path)}
     refused = taxiway(sandbox, poor, *own.words, expect=2)
     assert "TAXI:EngineUnsuitable" in refused.stderr
-
-
-def test_a_push_that_is_denied_is_said(
-    sandbox: Sandbox, environ: dict[str, str], registry: str, tmp_path: Path, own: Own
-) -> None:
-    with docker_registry(tmp_path / "registry", login=("taxi", "way")) as guarded:
-        words = [str(word).replace(f"{registry}/taxiway", f"{guarded.host}/taxiway") for word in own.words]
-        refused = taxiway(sandbox, environ, *words, expect=2)
-    assert "TAXI:RegistryDenied" in refused.stderr or "TAXI:RegistryUnauthenticated" in refused.stderr
