@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -113,20 +113,26 @@ def open_engine(
 
 
 def _connect(address: EngineAddress) -> docker.APIClient:
+    """Return a client that speaks the engine's own version of the API."""
+    least = ".".join(map(str, MIN_API))
     try:
-        tls = _tls(address.tls)
-        client = docker.APIClient(address.host, version="auto", timeout=_TIMEOUT_S, tls=tls)
-    except (*ENGINE_FAULTS, ValueError) as error:
+        with closing(_client(address, least)) as asking:
+            version: str = asking.version(api_version=False)["ApiVersion"]
+        if tuple(int(part) for part in version.split(".")) < MIN_API:
+            raise EngineUnsuitable(
+                f"The container engine at {address.host} speaks version {version} of Docker's API; "
+                f"{least} is the least that serves.",
+                remedy="Use Docker 19.03, podman 3 or a later one.",
+            )
+        return _client(address, version)
+    except (*ENGINE_FAULTS, ValueError, KeyError) as error:
         raise engine_fault(str(error), address) from error
-    version = tuple(int(part) for part in client.api_version.split("."))
-    if version < MIN_API:
-        client.close()
-        least = ".".join(map(str, MIN_API))
-        raise EngineUnsuitable(
-            f"The container engine at {address.host} speaks version {client.api_version} of Docker's API; "
-            f"{least} is the least that serves.",
-            remedy="Use Docker 19.03, podman 3 or a later one.",
-        )
+
+
+def _client(address: EngineAddress, version: str) -> docker.APIClient:
+    client = docker.APIClient(address.host, version=version, timeout=_TIMEOUT_S, tls=_tls(address.tls))
+    # Else `requests` would put the environment's certificates in the place of the engine's own authority.
+    client.trust_env = False
     return client
 
 
