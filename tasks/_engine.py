@@ -7,8 +7,10 @@ its machine.
 from __future__ import annotations
 
 import re
+import socket
+import ssl
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -38,6 +40,7 @@ CERTIFICATES = ("ca.pem", "cert.pem", "key.pem")
 """What the folder of certificates holds, as docker has it: whom we trust, who we are, our key."""
 
 _TIMEOUT_S = 60
+_REJECTION_S = 2
 _NO_BUILDKIT = "Podman Engine"
 # In the words of OpenSSL, and of Go where it answers before it closes.
 _DENIED = re.compile(
@@ -113,20 +116,51 @@ def open_engine(
 
 
 def _connect(address: EngineAddress) -> docker.APIClient:
+    """Return a client that speaks the engine's own version of the API."""
+    least = ".".join(map(str, MIN_API))
     try:
-        tls = _tls(address.tls)
-        client = docker.APIClient(address.host, version="auto", timeout=_TIMEOUT_S, tls=tls)
-    except (*ENGINE_FAULTS, ValueError) as error:
-        raise engine_fault(str(error), address) from error
-    version = tuple(int(part) for part in client.api_version.split("."))
-    if version < MIN_API:
-        client.close()
-        least = ".".join(map(str, MIN_API))
-        raise EngineUnsuitable(
-            f"The container engine at {address.host} speaks version {client.api_version} of Docker's API; "
-            f"{least} is the least that serves.",
-            remedy="Use Docker 19.03, podman 3 or a later one.",
-        )
+        with closing(_client(address, least)) as asking:
+            version: str = asking.version(api_version=False)["ApiVersion"]
+        if tuple(int(part) for part in version.split(".")) < MIN_API:
+            raise EngineUnsuitable(
+                f"The container engine at {address.host} speaks version {version} of Docker's API; "
+                f"{least} is the least that serves.",
+                remedy="Use Docker 19.03, podman 3 or a later one.",
+            )
+        return _client(address, version)
+    except (*ENGINE_FAULTS, ValueError, KeyError) as error:
+        raise engine_fault(_rejection(address) or str(error), address) from error
+
+
+def _rejection(address: EngineAddress) -> str:
+    """Return what a server says as it turns our certificate down; empty where it does not.
+
+    It may say so only after the handshake, while a client is writing already and loses that word.
+    """
+    if address.tls is None:
+        return ""
+    ca, certificate, key = (address.tls / name for name in CERTIFICATES)
+    parts = urlsplit(address.host)
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        context.load_cert_chain(certificate, key)
+        where = (parts.hostname or "", parts.port or 0)
+        with (
+            socket.create_connection(where, timeout=_REJECTION_S) as plain,
+            context.wrap_socket(plain, server_hostname=parts.hostname) as wrapped,
+        ):
+            wrapped.recv(1)
+    except ssl.SSLError as error:
+        return str(error)
+    except OSError:
+        return ""
+    return ""
+
+
+def _client(address: EngineAddress, version: str) -> docker.APIClient:
+    client = docker.APIClient(address.host, version=version, timeout=_TIMEOUT_S, tls=_tls(address.tls))
+    # Else `requests` would put the environment's certificates in the place of the engine's own authority.
+    client.trust_env = False
     return client
 
 
