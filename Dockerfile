@@ -48,7 +48,7 @@ RUN set -eu; \
         --compile-bytecode /tmp/dist/*.whl
 
 # The client of a container engine, the one program of its package that tasks start. Newer Debians have it
-# in packages of its own.
+# in packages of its own; an engine that refuses the client of an older one needs such a base.
 FROM ${BASE_IMAGE} AS client
 WORKDIR /client
 RUN set -eu; \
