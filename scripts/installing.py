@@ -35,6 +35,7 @@ class Installed:
     """What installing left behind."""
 
     installation: Installation
+    image: str
     counts: Counts
     project_made: bool
     plan_created: bool
@@ -66,6 +67,7 @@ def install(flyte: Flyte, wanted: Installing) -> Installed:
     created, activated = publish(flyte, self_check_plan(installation))
     return Installed(
         installation=installation,
+        image=placement.image,
         counts=counts,
         project_made=made,
         plan_created=created,

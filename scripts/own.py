@@ -106,9 +106,9 @@ def resized(entity: Entity, *, cpu: str, memory: str) -> Entity:
     return copy
 
 
-def source_files(root: Path = ROOT) -> list[Path]:
+def source_files(root: Path = ROOT, packages: Sequence[str] = PACKAGES) -> list[Path]:
     """Return the files of Taxiway's packages, sorted; what Python compiled is left out."""
-    found = (path for name in PACKAGES for path in (root / name).rglob("*") if path.is_file())
+    found = (path for name in packages for path in (root / name).rglob("*") if path.is_file())
     return sorted(path for path in found if "__pycache__" not in path.parts and path.suffix != ".pyc")
 
 
@@ -121,17 +121,17 @@ def own_version(entities: Sequence[Entity], root: Path = ROOT) -> str:
     content = hashlib.sha256()
     for entity in entities:
         content.update(entity.message.SerializeToString(deterministic=True))
-    return f"{_commit(root) or distribution_version('taxiway')}-{content.hexdigest()[:8]}"
+    return f"{commit_of(root)[:12] or distribution_version('taxiway')}-{content.hexdigest()[:8]}"
 
 
-def _commit(root: Path) -> str:
-    """Return the first 12 digits of the commit of a clean checkout at `root`, or an empty text."""
+def commit_of(root: Path) -> str:
+    """Return the commit of a clean checkout at `root`, or an empty text."""
     if not (root / ".git").exists():
         return ""
     try:
         state = run(["git", "-C", root, "status", "--porcelain"], timeout_s=30).stdout
-        return (
-            "" if state.strip() else run(["git", "-C", root, "rev-parse", "HEAD"], timeout_s=30).stdout[:12]
-        )
+        if state.strip():
+            return ""
+        return run(["git", "-C", root, "rev-parse", "HEAD"], timeout_s=30).stdout.strip()
     except (CommandFailed, CommandMissing):
         return ""

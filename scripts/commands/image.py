@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from scripts.commands.image_layers import command as layers
 from scripts.options import Command, examples, json_option
 from tasks._builder import StoredImage
 from tasks._venv_store import Reference, VenvStore
@@ -154,3 +155,6 @@ def _pair(text: str) -> tuple[str, str]:
     if not key or not equals:
         raise click.BadParameter(f"{text!r} is not KEY=VALUE.", param_hint="--env")
     return key, value
+
+
+command.add_command(layers)

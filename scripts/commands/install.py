@@ -6,6 +6,7 @@ import json
 
 import click
 
+from scripts.building import Building, build_options, built_image, check_one_image
 from scripts.connection import SANDBOX_IMAGE, flyte_at, is_sandbox
 from scripts.enrolling import ALLOW_FILE_URLS
 from scripts.installing import Installed, Installing, install
@@ -38,7 +39,9 @@ def _pairs(context: click.Context, parameter: click.Parameter, value: tuple[str,
     "install",
     short_help="Register Taxiway's own tasks, workflows and launch plans.",
     epilog=examples(
-        "taxiway install", "taxiway install --image registry.example.com/taxiway@sha256:... --memory 1Gi"
+        "taxiway install",
+        "taxiway install --image registry.example.com/taxiway@sha256:... --memory 1Gi",
+        "taxiway install --build-image registry.example.com/taxiway --platform linux/amd64",
     ),
 )
 @flyte_options
@@ -53,6 +56,7 @@ def _pairs(context: click.Context, parameter: click.Parameter, value: tuple[str,
 @click.option("--memory", default="", callback=_quantity, help="Memory limit of every task, such as 1Gi.")
 @click.option("--service-account", default="", help="Kubernetes service account of Taxiway's tasks.")
 @click.option("--version", default="", help="Version to register; left out, made from commit and content.")
+@build_options
 @click.option(
     "--allow-file-urls/--no-allow-file-urls",
     default=None,
@@ -78,6 +82,7 @@ def command(
     memory: str,
     service_account: str,
     version: str,
+    building: Building,
     allow_file_urls: bool | None,
     env: dict[str, str],
     as_json: bool,
@@ -87,8 +92,11 @@ def command(
     The project is made if it is missing. Installing the same again makes nothing. Targets go on with the
     version that they were enrolled with until they are enrolled again.
     """
+    check_one_image(image, building)
     with flyte_at(config_file) as flyte:
         sandbox = is_sandbox(flyte)
+        if building.name:
+            image = built_image(building)
         wanted = Installing(
             placement=Placement(
                 project=project,
@@ -135,7 +143,7 @@ def _default_image(flyte: Flyte, *, sandbox: bool) -> str:
         return SANDBOX_IMAGE
     raise BadUsage(
         f"{flyte.endpoint} is no sandbox, so its tasks need an image that holds Taxiway.",
-        remedy="Build one from Taxiway's Dockerfile, push it, and give it with --image by its digest.",
+        remedy="Let --build-image build and push one, or give one that exists with --image by its digest.",
     )
 
 
@@ -145,6 +153,7 @@ def _as_json(done: Installed) -> dict[str, object]:
         "project": where.project,
         "domain": where.domain,
         "version": where.version,
+        "image": done.image,
         "created": len(done.counts.created),
         "existing": len(done.counts.existing),
         "project_made": done.project_made,
