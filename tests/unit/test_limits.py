@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tasks._enrolment import ANY, Enrolment
-from tasks.limits import permits_image, permits_prefix, within
+from tasks._permits import permits_image
+from tasks.limits import permits_prefix, within
 from tasks.policy import Policy
 
 LIMITS = {
