@@ -16,26 +16,10 @@ _FLAG = re.compile(r"--([a-z][a-z-]*)(?:=(\S*))?(?:\s+|$)")
 _HEREDOC = re.compile(r"[0-9]*<<(-?)(['\"]?)([^<>\"'\s]+)\2")
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?[-+])([^{}]*))?\}|(\{[^}]*\}?))")
 _INSTRUCTIONS = frozenset(
-    [
-        "ADD",
-        "ARG",
-        "CMD",
-        "COPY",
-        "ENTRYPOINT",
-        "ENV",
-        "EXPOSE",
-        "FROM",
-        "HEALTHCHECK",
-        "LABEL",
-        "MAINTAINER",
-        "ONBUILD",
-        "RUN",
-        "SHELL",
-        "STOPSIGNAL",
-        "USER",
-        "VOLUME",
-        "WORKDIR",
-    ]
+    {
+        *("ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL"),
+        *("MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"),
+    }
 )
 _HEREDOC_WORDS = frozenset({"RUN", "COPY", "ADD"})
 _URL = re.compile(r"(?:https?|git|ssh|ftp)://|git@|github\.com/", re.IGNORECASE)
@@ -66,7 +50,7 @@ class Instruction:
 
 @dataclass(frozen=True, kw_only=True)
 class BaseUse:
-    """An image from elsewhere that a Dockerfile uses: as it is `written`, and with its arguments filled in."""
+    """An image from elsewhere that a Dockerfile uses, as it is `written` and with arguments filled in."""
 
     written: str
     image: str
@@ -127,6 +111,7 @@ def read_dockerfile(
             reading.read(one)
         except _Unreadable as error:
             reading.flaws.append(error.flaw)
+    reading.flaws += _clashes(reading)
     if not reading.stages and not reading.flaws:
         reading.flaws.append(Flaw(line=1, problem="there is no FROM in it"))
     return Dockerfile(
@@ -265,6 +250,15 @@ class _Reading:
             return known.get(name, "")
 
         return _VARIABLE.sub(value, text)
+
+
+def _clashes(reading: _Reading) -> list[Flaw]:
+    """Find stages that are called as an image is: what such a name means depends on where it stands."""
+    return [
+        Flaw(line=base.line, problem=f"{base.written} is an image here, and the name of a stage, too")
+        for base in reading.bases
+        if base.written.lower() in reading.inherited
+    ]
 
 
 def _directives(lines: Sequence[str]) -> Iterator[tuple[str, str]]:

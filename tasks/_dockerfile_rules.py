@@ -1,4 +1,4 @@
-"""What a Dockerfile may do here: take what the policy lists, start from allowed images, ask for no privilege."""
+"""What a Dockerfile may do: take what the policy lists, start from allowed images, ask for no privilege."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Rules:
 
 
 def findings_of(dockerfile: Dockerfile, rules: Rules) -> list[Finding]:
-    """Return everything in a Dockerfile that would fail, or that is not allowed, in the order of its lines."""
+    """Return everything in a Dockerfile that would fail or is not allowed, in the order of its lines."""
     found = [
         *((flaw.line, flaw.problem, "Correct it, or write it more plainly.") for flaw in dockerfile.flaws),
         *_frontend(dockerfile),
@@ -51,7 +51,7 @@ def findings_of(dockerfile: Dockerfile, rules: Rules) -> list[Finding]:
 
 
 def matching(source: str, paths: AbstractSet[str]) -> list[str]:
-    """Return the `paths` that a source of COPY takes: a file, all below a folder, or what its wildcards match."""
+    """Return the `paths` that a source of COPY takes: a file, all of a folder, or what wildcards match."""
     if source == ".":
         return sorted(paths)
     pattern = re.compile("/".join(map(_as_regex, source.split("/"))) + r"(?:/.*)?", re.DOTALL)

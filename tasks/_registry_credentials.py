@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -105,9 +105,23 @@ def read_keychain(secrets: Secrets, environ: Mapping[str, str]) -> Keychain:
     Raises:
         RegistryCredentialsInvalid: one of them is there and cannot be read.
     """
-    configs = []
+    configs = [parse_docker_config(text, origin=origin) for origin, text in _texts(secrets, environ)]
+    return Keychain(configs=tuple(configs), environ=environ)
+
+
+def docker_config(secrets: Secrets, environ: Mapping[str, str]) -> bytes | None:
+    """Return the first of what `read_keychain` reads as it is, for the docker command; None without any.
+
+    Raises:
+        RegistryCredentialsInvalid: it is there and cannot be read.
+    """
+    return next((text.encode() for _, text in _texts(secrets, environ)), None)
+
+
+def _texts(secrets: Secrets, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield each docker configuration that there is, with what it is called in errors."""
     if text := read_secret(secrets, _KEY):
-        configs.append(parse_docker_config(text, origin=f"the secret {SECRET_GROUP}/{_KEY}"))
+        yield f"the secret {SECRET_GROUP}/{_KEY}", text
     folder = environ.get("DOCKER_CONFIG") or (f"{environ['HOME']}/.docker" if environ.get("HOME") else "")
     file = Path(folder) / "config.json"
     try:
@@ -117,8 +131,7 @@ def read_keychain(secrets: Secrets, environ: Mapping[str, str]) -> Keychain:
     except (OSError, UnicodeDecodeError) as error:
         raise _invalid(str(file), type(error).__name__) from None
     if text.strip():
-        configs.append(parse_docker_config(text, origin=str(file)))
-    return Keychain(configs=tuple(configs), environ=environ)
+        yield str(file), text
 
 
 def parse_docker_config(text: str, *, origin: str) -> DockerConfig:

@@ -46,6 +46,8 @@ def _named(policy: Policy, enrolment: Enrolment) -> Iterator[tuple[str, str, str
             groups,
             permits(groups, secret.partition("/")[0]),
         )
+    host = policy.image.network if policy.image.network == "host" else ""
+    yield "image.network", host, "build_networks", limits.build_networks, permits(limits.build_networks, host)
     for index, stage in enumerate(policy.stage):
         for field, key, entries in (
             ("endpoint", "endpoints", limits.endpoints),

@@ -108,9 +108,10 @@ def _image(step: ImageStep) -> Section:
     facts = [fact("Reference", step.image.reference, code=True), fact("Because", step.because)]
     if step.size_bytes:
         facts.append(fact("Size", size(step.size_bytes)))
+    facts += [fact("Note", f"{note.problem} {note.remedy}") for note in step.notes]
     return Section(
         title="Image",
-        tone=Tone.GOOD,
+        tone=Tone.WARN if step.notes else Tone.GOOD,
         summary=f"{step.action.value.capitalize()} in {step.seconds:.1f} s.",
         facts=facts,
     )

@@ -112,6 +112,7 @@ def test_directives_end_with_the_first_other_line() -> None:
         ("FROM a\nRUN <<RUN\nRUN", 2, "cannot be called RUN"),
         ("FROM a\nRUN <<EOF\nRUN true \\\nEOF", 3, "cannot go on"),
         ("# escape=x\nFROM a", 1, "escape character"),
+        ("FROM a AS a\nFROM a", 1, "the name of a stage"),
         ("ARG A=x\nFROM ${B:-${A}}", 2, "not understood"),
     ],
 )
