@@ -276,7 +276,8 @@ def _instructions(lines: Sequence[str], escape: str) -> Iterator[Instruction]:
         if _is_passed_over(lines[number]):
             number += 1
             continue
-        first, parts = number, []
+        first = number
+        parts: list[str] = []
         while number < len(lines):
             line, number = lines[number], number + 1
             if _is_passed_over(line) and parts:

@@ -1,9 +1,9 @@
 """One build of one image at a time on an engine, whoever asks for it, from whichever pod.
 
 A registry has no way to let exactly one of many write; an engine has: of a volume's name there is one, and
-whoever made it is in its labels. A claim is one volume for each minute. Whoever builds holds this minute's and
-the next one's, and goes on taking the next; whoever dies holds the claim for two minutes more at most. Clocks
-may be a minute apart. Where two engines build the same, both do, and the first one's image is taken.
+whoever made it is in its labels. A claim is one volume for each minute. Whoever builds holds this minute's
+and the next one's, and goes on taking the next; whoever dies holds the claim for two minutes more at most.
+Clocks may be a minute apart. Where two engines build the same, both do, and the first image is taken.
 """
 
 from __future__ import annotations

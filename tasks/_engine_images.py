@@ -323,7 +323,7 @@ def _no_dockerfile(path: str) -> Finding:
 
 
 def _cache_sources(repository: str) -> list[str]:
-    """Return the repositories whose layers a build for `repository` may take; a release's, releases' alone."""
+    """Return the repositories whose layers a build may take: for a release, those of releases alone."""
     release = repository.removesuffix("/previews")
     return list(dict.fromkeys([repository, release]))
 

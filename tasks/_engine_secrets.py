@@ -1,4 +1,4 @@
-"""What building on a container engine needs of Flyte's secrets: who we are to it, and what builds are given."""
+"""What building on an engine needs of Flyte's secrets: who we are to it, and what builds are given."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ import uv
 
 from tasks import _run
 from tasks._builder import (
-    Action,
     Absent,
+    Action,
     BuildOrder,
     Built,
     Checked,

@@ -34,9 +34,7 @@ class ImageStep(Record):
 
 
 @contextmanager
-def image_builder(
-    settings: Settings, environ: Mapping[str, str], secrets: Secrets
-) -> Iterator[ImageBuilder]:
+def image_builder(settings: Settings, environ: Mapping[str, str], secrets: Secrets) -> Iterator[ImageBuilder]:
     """Give the builder of this installation: that of its container engine, where it has one.
 
     Raises:

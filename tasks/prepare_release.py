@@ -139,9 +139,7 @@ def prepare_release(enrolment: Enrolment, sha: str) -> Prepared:
         enrolment, sha, into=into, settings=settings, credentials=credentials, environ=environ
     )
     with (
-        connect(
-            Config.auto(), timeout_s=settings.rpc_timeout_s, patience_s=settings.rpc_patience_s
-        ) as flyte,
+        connect(Config.auto(), timeout_s=settings.rpc_timeout_s, patience_s=settings.rpc_patience_s) as flyte,
         image_builder(settings, environ, current_context().secrets) as builder,
     ):
         return prepare_for_release(

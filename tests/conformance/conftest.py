@@ -23,7 +23,9 @@ OTHER = "FROM {flytekit}\nENV WHICH_IMAGE=other\n"
 
 
 @pytest.fixture(scope="session")
-def own_sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+def own_sandbox(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sandbox]:
     """A sandbox with one secret and a second image."""
     contained = request.config.getoption("--runtime") == "docker"
     folder = tmp_path_factory.mktemp("conformance")

@@ -10,6 +10,7 @@ from tasks._errors import BuilderMissing, ImageContextChanged
 from tasks._settings import Settings
 from tasks._tar import TarGz
 from tasks.image import blob_name, image_builder, unpack_context
+from tests.mounted import Mounted
 
 LOCK = b"flytekit==1.16.31\n"
 
@@ -52,4 +53,4 @@ def test_context_other_than_planned_is_refused(files: dict[str, bytes], named: s
 
 def test_installation_without_a_builder_says_so() -> None:
     with pytest.raises(BuilderMissing, match="TAXIWAY_IMAGE_ROOT"):
-        image_builder(Settings(), {})
+        image_builder(Settings(), {}, Mounted()).__enter__()

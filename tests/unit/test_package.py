@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from tasks._errors import BuildFailed
 from tasks._package_program import clean
 from tasks._packaged import PackageStatus
 from tasks._pods import excesses
+from tasks._venv import VenvImages
 from tasks.image import ImageStep
 from tasks.package import build_and_package, not_packaged, package_target
 from tasks.policy import ImagePolicy, PackagePolicy, Policy, Stage
@@ -122,7 +124,8 @@ def placed(monkeypatch: pytest.MonkeyPatch, given: Prepared, answer: ImageStep |
 
     monkeypatch.setattr(build_and_package, "_wf", None)  # a pod compiles it once; here it would be kept
     monkeypatch.setattr(package, "ensure_image", ensure)
-    monkeypatch.setattr(package, "image_builder", lambda *_: None)
+    images = VenvImages(root=Path("/nowhere"), environ={}, timeout_s=1)
+    monkeypatch.setattr(package, "image_builder", lambda *_: nullcontext(images))
     base = FlyteContextManager.current_context()
     state = base.new_execution_state().with_params(mode=ExecutionState.Mode.TASK_EXECUTION)
     builder = base.with_execution_state(state).with_serialization_settings(SETTINGS)
