@@ -249,6 +249,42 @@ class DiskFull(Terminal):
     error_code = "TAXI:DiskFull"
 
 
+class BuildTimedOut(Terminal):
+    """A build ran past its limit and was ended; the message ends with the builder's last lines."""
+
+    error_code = "TAXI:BuildTimedOut"
+
+
+class BuildTooLarge(Terminal):
+    """What an image is built from, or the image itself, is larger than the installation allows."""
+
+    error_code = "TAXI:BuildTooLarge"
+
+
+class EngineUnavailable(Recoverable):
+    """The container engine did not answer, or broke off."""
+
+    error_code = "TAXI:EngineUnavailable"
+
+
+class EngineDenied(Terminal):
+    """The container engine does not take our certificate: it is missing, expired or a stranger's."""
+
+    error_code = "TAXI:EngineDenied"
+
+
+class EngineUntrusted(Terminal):
+    """The container engine cannot be spoken to safely: we do not trust its certificate, or it has none."""
+
+    error_code = "TAXI:EngineUntrusted"
+
+
+class EngineUnsuitable(Terminal):
+    """The container engine, or the docker command beside us, cannot do what is asked of it."""
+
+    error_code = "TAXI:EngineUnsuitable"
+
+
 class ImageContextChanged(Terminal):
     """The files to build from are not those that were planned with."""
 

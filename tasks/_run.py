@@ -47,6 +47,7 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: bytes = b"",
     stdout: IO[bytes] | None = None,
+    stderr: IO[bytes] | None = None,
     secrets: Sequence[str] = (),
     expect: Sequence[int] = (0,),
     watch: Callable[[], None] | None = None,
@@ -56,8 +57,8 @@ def run(
     `env` is the whole environment of the process (nothing is inherited) or None to inherit ours. The
     process leads a session of its own; past `timeout_s` all of that session is killed. `secrets` are
     masked in the log, in the result and in every error; they belong in `stdin` or in a file, never in
-    `argv`. What the process writes goes to the file `stdout` as it is, where one is given. `watch` is
-    called every `WATCH_INTERVAL_S`; what it raises ends the process and is raised.
+    `argv`. What the process writes goes to the files `stdout` and `stderr` as it is, where they are given.
+    `watch` is called every `WATCH_INTERVAL_S`; what it raises ends the process and is raised.
 
     Raises:
         CommandMissing: the program is not there.
@@ -75,7 +76,7 @@ def run(
                 env=None if env is None else dict(env),
                 stdin=subprocess.PIPE if watch is None else opened.enter_context(_file_of(stdin)),
                 stdout=subprocess.PIPE if stdout is None else stdout,
-                stderr=subprocess.PIPE,
+                stderr=subprocess.PIPE if stderr is None else stderr,
                 start_new_session=True,
             )
     except (FileNotFoundError, PermissionError) as error:
@@ -93,7 +94,7 @@ def run(
     done = Done(
         code=process.returncode,
         stdout=masked((out or b"").decode(errors="backslashreplace"), secrets),
-        stderr=masked(err.decode(errors="backslashreplace"), secrets),
+        stderr=masked((err or b"").decode(errors="backslashreplace"), secrets),
     )
     if done.code not in expect:
         raise CommandFailed(shown, done.code, done.stdout, done.stderr)
@@ -102,7 +103,7 @@ def run(
 
 def _communicate(
     process: subprocess.Popen[bytes], stdin: bytes, timeout_s: float, watch: Callable[[], None] | None
-) -> tuple[bytes | None, bytes]:
+) -> tuple[bytes | None, bytes | None]:
     """Wait for the process's end, in short turns where somebody watches.
 
     In turns there must be no input left to send: `Popen.communicate` forgets it after the first timeout.

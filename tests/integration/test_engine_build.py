@@ -1,0 +1,155 @@
+"""Images built on a real engine and pushed to a real registry; what was made is read back from there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tasks._engine import Engine, EngineAddress, open_engine
+from tasks._engine_build import BuildLimits
+from tasks._errors import BuildTooLarge, EngineUnsuitable, ReferenceInvalid
+from tasks._references import parse_reference
+from tests.engine.building import LOGIN, Site, site
+from tests.registry import docker_registry
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(scope="module")
+def host(engine_host: str) -> Iterator[Engine]:
+    with open_engine(EngineAddress(host=engine_host), environ=os.environ) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def place(host: Engine, python_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("site")
+    with (
+        docker_registry(folder / "registry", login=LOGIN) as registry,
+        site(host, registry, python_image, folder) as made,
+    ):
+        yield made
+
+
+def test_what_was_pushed_is_what_the_registry_has(place: Site) -> None:
+    order = place.order(
+        "FROM python:3\nCOPY a.txt /a\nRUN echo made > /made\n",
+        {"a.txt": b"a"},
+        tags=("pr-7", "made"),
+        labels={"org.opencontainers.image.revision": "4" * 40, "org.opencontainers.image.title": "it's, ok"},
+    )
+    pushed = place.build(order)
+
+    repository = parse_reference(order.reference).repository
+    assert {tag: place.client.resolve(repository.tagged(tag)).digest for tag in ("made", "pr-7")} == {
+        "made": pushed.digest,
+        "pr-7": pushed.digest,
+    }
+    config = place.config(order, pushed)
+    assert (config["os"], config["architecture"]) == ("linux", "amd64")
+    assert config["config"]["Labels"] == dict(order.labels)
+    assert pushed.size_bytes == sum(
+        layer.size for layer in place.client.manifest(repository.at(pushed.digest)).layers
+    )
+    assert "RUN echo made" in pushed.log
+
+
+def test_the_base_is_what_it_was_resolved_to_in_every_place_that_names_it(place: Site) -> None:
+    dockerfile = """ARG BASE=python:3
+FROM --platform=linux/amd64 \\
+  ${BASE} AS first
+RUN echo x > /x
+FROM python:3
+COPY --from=python:3 /etc/debian_version /v
+COPY --from=first /x /x
+RUN --mount=type=bind,from=python:3,target=/mnt test -f /mnt/etc/debian_version
+"""
+    order = place.order(dockerfile, bases={"${BASE}": place.pinned, "python:3": place.pinned})
+    pushed = place.build(order)
+    assert (
+        place.layers(order, pushed)[0]
+        == place.client.manifest(parse_reference(place.pinned)).layers[0].digest
+    )
+
+
+def test_a_change_in_the_last_layer_builds_no_other_one(place: Site) -> None:
+    dockerfile = """FROM python:3
+COPY a /a
+RUN head -c 16 /dev/urandom > /ra
+COPY b /b
+RUN head -c 16 /dev/urandom > /rb
+COPY c /c
+RUN head -c 16 /dev/urandom > /rc
+"""
+    first = place.order(dockerfile, {"a": b"1", "b": b"1", "c": b"1"})
+    one = place.layers(first, place.build(first))
+    second = place.order(dockerfile, {"a": b"1", "b": b"1", "c": b"2"}, reference=first.reference)
+    other = place.layers(second, place.build(second))
+    assert [a == b for a, b in zip(one, other, strict=True)] == [True] * 5 + [False] * 2
+
+
+def test_nothing_is_taken_over_from_another_repository_on_the_same_engine(place: Site) -> None:
+    dockerfile = """FROM python:3
+RUN head -c 16 /dev/urandom > /random
+RUN --mount=type=cache,target=/cache echo "found [$(ls /cache)]"; touch /cache/left
+"""
+    preview = place.order(dockerfile)
+    repository = parse_reference(preview.reference).repository
+    preview = replace(preview, reference=f"{repository}/previews:made")
+    release = replace(preview, reference=f"{repository}:made")
+    again = replace(preview, reference=f"{repository}/previews:again")
+    made = [place.build(each) for each in (preview, release, again)]
+    theirs, ours, later = map(place.layers, (preview, release, again), made)
+    assert theirs[0] == ours[0]
+    assert theirs[1] != ours[1]
+    assert theirs == later
+    assert ["found []" in pushed.log for pushed in made] == [True, True, False]
+
+
+def test_a_build_without_cache_begins_from_nothing(place: Site) -> None:
+    order = place.order("FROM python:3\nRUN head -c 16 /dev/urandom > /random\n")
+    first = place.layers(order, place.build(order))
+    assert place.layers(order, place.build(replace(order, cache=False)))[1:] != first[1:]
+
+
+def test_an_image_over_the_limit_is_not_pushed_and_not_kept(place: Site) -> None:
+    order = place.order("FROM python:3\nRUN head -c 2000000 /dev/zero > /zeros\n")
+    size = place.engine.client.inspect_image(place.pinned)["Size"]
+    limits = BuildLimits(timeout_s=60, image_bytes=size + 1_000_000)
+    with pytest.raises(BuildTooLarge, match="The image is"):
+        place.build(replace(order, limits=limits))
+    assert list(place.engine.client.images(order.reference)) == []
+    repositories = (place.folder / "registry/data/docker/registry/v2/repositories/tests").iterdir()
+    assert parse_reference(order.reference).repository.name.rpartition("/")[2] not in {
+        path.name for path in repositories
+    }
+
+
+def test_a_context_over_the_limit_is_refused_before_the_build(place: Site) -> None:
+    order = place.order("FROM python:3\n", {"big": b"x" * 1000})
+    with pytest.raises(BuildTooLarge, match="at most 1000 are allowed"):
+        place.build(replace(order, limits=BuildLimits(timeout_s=60, context_bytes=1000)))
+
+
+@pytest.mark.parametrize(("network", "seen"), [("none", "lo"), ("host", "all")])
+def test_the_network_is_the_one_that_was_ordered(place: Site, network: str, seen: str) -> None:
+    machine = sorted(path.name for path in Path("/sys/class/net").iterdir())
+    order = place.order("FROM python:3\nRUN ls /sys/class/net | tr '\\n' ,; false\n", network=network)
+    with pytest.raises(Exception, match="A command of the Dockerfile failed") as raised:
+        place.build(order)
+    names = ["lo"] if seen == "lo" else machine
+    assert ",".join(names) + ",\n" in str(raised.value)
+
+
+def test_more_than_one_platform_is_refused(place: Site) -> None:
+    with pytest.raises(EngineUnsuitable, match="one platform"):
+        place.build(place.order("FROM python:3\n", platform="linux/amd64,linux/arm64"))
+
+
+def test_a_reference_is_checked_before_anything_is_built(place: Site) -> None:
+    with pytest.raises(ReferenceInvalid):
+        place.build(place.order("FROM python:3\n", reference="127.0.0.1:1/UPPER:1"))
