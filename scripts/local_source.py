@@ -33,7 +33,7 @@ _GIT_S = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """What an image of a revision is made from. With `findings` it cannot be built, and the rest is not said."""
+    """What an image of a revision is made from; with `findings`, it cannot be built."""
 
     source: Source
     findings: Sequence[Finding] = ()
@@ -61,9 +61,7 @@ def local_source(directory: Path, revision: str) -> Iterator[Source]:
     )
     if done.code:
         raise BadUsage(f"{directory} is in no git repository.", remedy="Give one with --directory.")
-    origin = run(
-        ["git", "-C", directory, "remote", "get-url", "origin"], timeout_s=_GIT_S, expect=range(256)
-    )
+    origin = run(["git", "-C", directory, "remote", "get-url", "origin"], timeout_s=_GIT_S, expect=range(256))
     url = masked_urls(origin.stdout.strip()) or directory.absolute().as_uri()
     with tempfile.TemporaryDirectory(prefix="taxiway-") as home:
         repository = Repository(

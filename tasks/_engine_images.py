@@ -27,7 +27,7 @@ from tasks._builder import (
     Usage,
     home_of,
 )
-from tasks._contract import Contract, check_contract
+from tasks._contract import check_contract
 from tasks._digests import json_digest
 from tasks._dockerfile import BaseUse, read_dockerfile
 from tasks._dockerfile_rules import Rules, findings_of
@@ -213,10 +213,11 @@ class EngineImages:
                 destination=usage.destination,
                 platform=usage.platform,
                 non_root=usage.non_root,
+                login=self.registry.caller.keychain.login(parse_repository(repository).registry),
             )
-        if record is not None and known and not contract.findings:
+        if record is not None and known and contract.kept:
             self._put(replace(record, user=contract.user, checked_for=usage.destination), repository)
-        return checked(contract, image.reference)
+        return Checked(findings=contract.fatal, notes=contract.warnings)
 
     def images(self) -> list[StoredImage]:
         """Return all images of the repositories, previews' included, the last built first."""
@@ -273,12 +274,6 @@ class EngineImages:
     def _put(self, record: ImageRecord, repository: str) -> None:
         place = parse_repository(repository)
         self.registry.put(manifest_of(record), place.tagged(record_tag(record.fingerprint)))
-
-
-def checked(contract: Contract, reference: str) -> Checked:
-    """Return what a contract check found; that an image runs as root is a note where it is no finding."""
-    notes = [root_note(reference)] if is_root(contract.user) and not contract.findings else []
-    return Checked(findings=contract.findings, notes=notes)
 
 
 def is_root(user: str) -> bool:
