@@ -27,7 +27,7 @@ from tasks._builder import (
     Usage,
     home_of,
 )
-from tasks._contract import check_contract
+from tasks._contract import Contract, check_contract
 from tasks._digests import json_digest
 from tasks._dockerfile import BaseUse, read_dockerfile
 from tasks._dockerfile_rules import Rules, findings_of
@@ -206,18 +206,28 @@ class EngineImages:
             root = is_root(record.user)
             if not (root and usage.non_root):
                 return Checked(notes=[root_note(image.reference)] if root else [])
-        with self.open_engine() as engine:
-            contract = check_contract(
-                engine,
-                image.reference,
-                destination=usage.destination,
-                platform=usage.platform,
-                non_root=usage.non_root,
-                login=self.registry.caller.keychain.login(parse_repository(repository).registry),
-            )
+        contract = self.contract(image.reference, usage)
         if record is not None and known and contract.kept:
             self._put(replace(record, user=contract.user, checked_for=usage.destination), repository)
         return Checked(findings=contract.fatal, notes=contract.warnings)
+
+    def contract(self, reference: str, usage: Usage) -> Contract:
+        """Find out what an image is and whether Flyte can use it so, in containers of it on the engine.
+
+        Raises:
+            ReferenceInvalid: that is no image's name.
+            EngineUnavailable and others: see `build`.
+        """
+        registry = parse_reference(reference).repository.registry
+        with self.open_engine() as engine:
+            return check_contract(
+                engine,
+                reference,
+                destination=usage.destination,
+                platform=usage.platform,
+                non_root=usage.non_root,
+                login=self.registry.caller.keychain.login(registry),
+            )
 
     def images(self) -> list[StoredImage]:
         """Return all images of the repositories, previews' included, the last built first."""
