@@ -16,12 +16,9 @@ ALL = {"docker_ca": "ca", "docker_cert": "cert", "docker_key": "canary-key"}
 def test_certificates_are_files_that_only_we_can_read(tmp_path: Path) -> None:
     address = read_engine_address(HOST, Mounted(**ALL), {}, folder=tmp_path / "tls")
     assert address.tls == tmp_path / "tls"
-    assert [(tmp_path / "tls" / name).read_text() for name in CERTIFICATES] == [
-        "ca\n",
-        "cert\n",
-        "canary-key\n",
-    ]
-    assert {(tmp_path / "tls" / name).stat().st_mode & 0o777 for name in CERTIFICATES} == {0o600}
+    files = [tmp_path / "tls" / name for name in CERTIFICATES]
+    assert [file.read_text() for file in files] == ["ca\n", "cert\n", "canary-key\n"]
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
     assert "canary" not in repr(address)
 
 
