@@ -17,6 +17,7 @@ from tasks._engine_build import BuildLimits, EngineOrder, Pushed, build_and_push
 from tasks._references import Reference, parse_reference
 from tasks._registry import RegistryClient, open_registries
 from tasks._registry_credentials import Keychain, parse_docker_config
+from tests.engine.tiny_image import tiny_image
 from tests.registry import Registry
 
 LOGIN = ("builder", "c4n4ry-password")
@@ -79,10 +80,10 @@ class Site:
 
 
 @contextmanager
-def site(engine: Engine, registry: Registry, image: str, folder: Path) -> Iterator[Site]:
-    """Give a site whose base is `image` of the engine; what was built there is removed in the end."""
-    tag = f"{registry.host}/base/python:3"
-    engine.client.tag(image, tag)
+def site(engine: Engine, registry: Registry, folder: Path) -> Iterator[Site]:
+    """Give a site with the tiny image for a base; what was built there is removed in the end."""
+    tag = f"{registry.host}/base/tiny:1"
+    engine.client.tag(tiny_image(engine.client), tag)
     config = parse_docker_config(docker_config({registry.host: LOGIN}).decode(), origin="this test")
     auth = dict(zip(("username", "password"), LOGIN, strict=True))
     try:
@@ -92,7 +93,7 @@ def site(engine: Engine, registry: Registry, image: str, folder: Path) -> Iterat
             found = client.resolve(parse_reference(tag))
             pinned = f"{tag.rpartition(':')[0]}@{found.digest}"
             made = Site(
-                engine=engine, registry=registry, client=client, base="python:3", pinned=pinned, folder=folder
+                engine=engine, registry=registry, client=client, base="tiny:1", pinned=pinned, folder=folder
             )
             try:
                 yield made

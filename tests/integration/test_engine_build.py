@@ -26,18 +26,18 @@ def host(engine_host: str) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def place(host: Engine, python_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def place(host: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
     with (
         docker_registry(folder / "registry", login=LOGIN) as registry,
-        site(host, registry, python_image, folder) as made,
+        site(host, registry, folder) as made,
     ):
         yield made
 
 
 def test_what_was_pushed_is_what_the_registry_has(place: Site) -> None:
     order = place.order(
-        "FROM python:3\nCOPY a.txt /a\nRUN echo made > /made\n",
+        "FROM tiny:1\nCOPY a.txt /a\nRUN echo made > /made\n",
         {"a.txt": b"a"},
         tags=("pr-7", "made"),
         labels={"org.opencontainers.image.revision": "4" * 40, "org.opencontainers.image.title": "it's, ok"},
@@ -59,16 +59,16 @@ def test_what_was_pushed_is_what_the_registry_has(place: Site) -> None:
 
 
 def test_the_base_is_what_it_was_resolved_to_in_every_place_that_names_it(place: Site) -> None:
-    dockerfile = """ARG BASE=python:3
+    dockerfile = """ARG BASE=tiny:1
 FROM --platform=linux/amd64 \\
   ${BASE} AS first
 RUN echo x > /x
-FROM python:3
-COPY --from=python:3 /etc/debian_version /v
+FROM tiny:1
+COPY --from=tiny:1 /bin/cat /v
 COPY --from=first /x /x
-RUN --mount=type=bind,from=python:3,target=/mnt test -f /mnt/etc/debian_version
+RUN --mount=type=bind,from=tiny:1,target=/mnt test -f /mnt/bin/cat
 """
-    order = place.order(dockerfile, bases={"${BASE}": place.pinned, "python:3": place.pinned})
+    order = place.order(dockerfile, bases={"${BASE}": place.pinned, "tiny:1": place.pinned})
     pushed = place.build(order)
     assert (
         place.layers(order, pushed)[0]
@@ -77,7 +77,7 @@ RUN --mount=type=bind,from=python:3,target=/mnt test -f /mnt/etc/debian_version
 
 
 def test_a_change_in_the_last_layer_builds_no_other_one(place: Site) -> None:
-    dockerfile = """FROM python:3
+    dockerfile = """FROM tiny:1
 COPY a /a
 RUN head -c 16 /dev/urandom > /ra
 COPY b /b
@@ -93,7 +93,7 @@ RUN head -c 16 /dev/urandom > /rc
 
 
 def test_nothing_is_taken_over_from_another_repository_on_the_same_engine(place: Site) -> None:
-    dockerfile = """FROM python:3
+    dockerfile = """FROM tiny:1
 RUN head -c 16 /dev/urandom > /random
 RUN --mount=type=cache,target=/cache echo "found [$(ls /cache)]"; touch /cache/left
 """
@@ -111,13 +111,13 @@ RUN --mount=type=cache,target=/cache echo "found [$(ls /cache)]"; touch /cache/l
 
 
 def test_a_build_without_cache_begins_from_nothing(place: Site) -> None:
-    order = place.order("FROM python:3\nRUN head -c 16 /dev/urandom > /random\n")
+    order = place.order("FROM tiny:1\nRUN head -c 16 /dev/urandom > /random\n")
     first = place.layers(order, place.build(order))
     assert place.layers(order, place.build(replace(order, cache=False)))[1:] != first[1:]
 
 
 def test_an_image_over_the_limit_is_not_pushed_and_not_kept(place: Site) -> None:
-    order = place.order("FROM python:3\nRUN head -c 2000000 /dev/zero > /zeros\n")
+    order = place.order("FROM tiny:1\nRUN head -c 2000000 /dev/zero > /zeros\n")
     size = place.engine.client.inspect_image(place.pinned)["Size"]
     limits = BuildLimits(timeout_s=60, image_bytes=size + 1_000_000)
     with pytest.raises(BuildTooLarge, match="The image is"):
@@ -130,7 +130,7 @@ def test_an_image_over_the_limit_is_not_pushed_and_not_kept(place: Site) -> None
 
 
 def test_a_context_over_the_limit_is_refused_before_the_build(place: Site) -> None:
-    order = place.order("FROM python:3\n", {"big": b"x" * 1000})
+    order = place.order("FROM tiny:1\n", {"big": b"x" * 1000})
     with pytest.raises(BuildTooLarge, match="at most 1000 are allowed"):
         place.build(replace(order, limits=BuildLimits(timeout_s=60, context_bytes=1000)))
 
@@ -138,7 +138,7 @@ def test_a_context_over_the_limit_is_refused_before_the_build(place: Site) -> No
 @pytest.mark.parametrize(("network", "seen"), [("none", "lo"), ("host", "all")])
 def test_the_network_is_the_one_that_was_ordered(place: Site, network: str, seen: str) -> None:
     machine = sorted(path.name for path in Path("/sys/class/net").iterdir())
-    order = place.order("FROM python:3\nRUN ls /sys/class/net | tr '\\n' ,; false\n", network=network)
+    order = place.order("FROM tiny:1\nRUN ls /sys/class/net | tr '\\n' ,; false\n", network=network)
     with pytest.raises(Exception, match="A command of the Dockerfile failed") as raised:
         place.build(order)
     names = ["lo"] if seen == "lo" else machine
@@ -147,9 +147,9 @@ def test_the_network_is_the_one_that_was_ordered(place: Site, network: str, seen
 
 def test_more_than_one_platform_is_refused(place: Site) -> None:
     with pytest.raises(EngineUnsuitable, match="one platform"):
-        place.build(place.order("FROM python:3\n", platform="linux/amd64,linux/arm64"))
+        place.build(place.order("FROM tiny:1\n", platform="linux/amd64,linux/arm64"))
 
 
 def test_a_reference_is_checked_before_anything_is_built(place: Site) -> None:
     with pytest.raises(ReferenceInvalid):
-        place.build(place.order("FROM python:3\n", reference="127.0.0.1:1/UPPER:1"))
+        place.build(place.order("FROM tiny:1\n", reference="127.0.0.1:1/UPPER:1"))
