@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -73,10 +73,14 @@ def only_one(
     key: str,
     *,
     timeout_s: float,
+    over: Callable[[], bool] = lambda: False,
     clock: Clock = time.time,
     sleep: Sleep = time.sleep,
-) -> Iterator[None]:
+) -> Iterator[bool]:
     """Let one caller at a time into the block, of all that name the same `key` on this engine.
+
+    Gives True to that one. `over` is asked by those who wait: where it says that nothing is left to do, they
+    come in, too, and are given False.
 
     Raises:
         BuildBusy: others have been in it for more than `timeout_s` seconds; 0 is no limit.
@@ -85,6 +89,9 @@ def only_one(
     deadline = clock() + timeout_s
     pauses = delays(0.2, 2.0)
     while not claim.hold():
+        if over():
+            yield False
+            return
         if timeout_s and clock() > deadline:
             raise BuildBusy(
                 f"The image {key} has been in the making for over {timeout_s:g} s.",
@@ -95,7 +102,7 @@ def only_one(
     keeper = threading.Thread(target=_keep, args=(claim, done), name="image-claim", daemon=True)
     keeper.start()
     try:
-        yield
+        yield True
     finally:
         done.set()
         keeper.join()

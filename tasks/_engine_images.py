@@ -43,7 +43,7 @@ from tasks._engine_record import (
     record_in,
     record_tag,
 )
-from tasks._errors import BuildSecretMissing, RegistryDenied, RegistryNotFound
+from tasks._errors import BuildBusy, BuildSecretMissing, RegistryDenied, RegistryNotFound
 from tasks._references import parse_reference, parse_repository
 from tasks._registry import RegistryClient
 from tasks._types import Finding, Image
@@ -144,11 +144,28 @@ class EngineImages:
             RegistryDenied and others: of the registry.
         """
         key = json_digest([order.repository, order.fingerprint]).removeprefix("sha256:")[:32]
-        with self.open_engine() as engine, only_one(engine.client, key, timeout_s=self.timeout_s):
-            found = self.find(order.fingerprint, order.repository)
-            if isinstance(found, Image) and self.holds(found):
-                return Built(image=found, action=Action.REUSED, because="built meanwhile", size_bytes=0)
+        with (
+            self.open_engine() as engine,
+            only_one(
+                engine.client,
+                key,
+                timeout_s=self.timeout_s,
+                over=lambda: self._kept(order) is not None,
+            ) as mine,
+        ):
+            kept = self._kept(order)
+            if kept is not None:
+                return Built(image=kept, action=Action.REUSED, because="built meanwhile", size_bytes=0)
+            if not mine:
+                raise BuildBusy(
+                    f"The image {order.fingerprint} was built by another and is gone again.",
+                    remedy="It is tried again; see who removes images from the registry.",
+                )
             return self._build(order, engine)
+
+    def _kept(self, order: BuildOrder) -> Image | None:
+        found = self.find(order.fingerprint, order.repository)
+        return found if isinstance(found, Image) and self.holds(found) else None
 
     def _build(self, order: BuildOrder, engine: Engine) -> Built:
         repository, terms = parse_repository(order.repository), order.terms
@@ -179,9 +196,8 @@ class EngineImages:
             docker_config=self.docker_config,
         )
         # Another engine can have been faster; the first record is the one that others went by.
-        found = self.find(order.fingerprint, order.repository)
-        if isinstance(found, Image) and self.holds(found):
-            return Built(image=found, action=Action.REUSED, because="built elsewhere meanwhile", size_bytes=0)
+        if (kept := self._kept(order)) is not None:
+            return Built(image=kept, action=Action.REUSED, because="built elsewhere meanwhile", size_bytes=0)
         described = self.registry.resolve(repository.at(pushed.digest))
         self._put(
             ImageRecord(

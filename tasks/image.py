@@ -128,6 +128,7 @@ def unpack_context(archive: Path, blobs: Mapping[str, str], *, into: Path) -> No
             target = into / member.name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
+            target.chmod(0o755 if member.mode & 0o100 else 0o644)
     if missing:
         raise _changed(min(missing))
 

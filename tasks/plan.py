@@ -28,7 +28,7 @@ from tasks._builder import (
 )
 from tasks._digests import json_digest
 from tasks._enrolment import ANY, Enrolment
-from tasks._git import TreeEntry
+from tasks._git import Kind, TreeEntry
 from tasks._permits import permits
 from tasks._types import Finding, Image, Record
 from tasks.bundle import write_archive
@@ -228,6 +228,7 @@ def ingredients_of(
 ) -> dict[str, str]:
     """Name everything that an image is made from: its files by their blobs, and what else decides it."""
     blobs = {_FILE + entry.path: entry.oid for entry in files}
+    blobs |= {f"mode:{entry.path}": "executable" for entry in files if entry.kind is Kind.EXECUTABLE}
     listed = {"dependencies": " ".join(policy.dependencies), "platform": policy.platform}
     return dict(sorted({**blobs, **listed, **traits}.items()))
 

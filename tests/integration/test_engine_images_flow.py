@@ -40,19 +40,26 @@ pytestmark = pytest.mark.engine
 
 DOCKERFILE = """ARG BASE
 FROM ${BASE}
-COPY requirements.lock /root/
-RUN head -c 16 /dev/urandom | od -An -tx1 > /built
+COPY requirements.lock /etc/
+RUN head -c 16 /dev/urandom > /built
 """
-SOUND = {"taxiway.toml": "", "Dockerfile": DOCKERFILE, "requirements.lock": "x==1\n", "src/flows.py": "1"}
+SOUND: dict[str, str | Made] = {
+    "Dockerfile": DOCKERFILE,
+    "requirements.lock": "x==1\n",
+    "src/flows.py": "1",
+    "told": Made(content=b"#!/bin/sh\necho 3.11 1.16.0\n", mode="100755"),
+    "pyflyte": Made(content=b"#!/bin/told\n", mode="100755"),
+}
+"""With what passes for flytekit where nothing but a shell is."""
 
 
 @pytest.fixture(scope="module")
-def place(engine_host: str, python_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def place(engine_host: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
     with (
         open_engine(EngineAddress(host=engine_host), environ=os.environ) as engine,
         docker_registry(folder / "registry", login=LOGIN) as registry,
-        site(engine, registry, python_image, folder) as made,
+        site(engine, registry, folder) as made,
     ):
         yield made
 
@@ -72,14 +79,15 @@ class Target:
         """Commit the sound files with these changes, and return the SHA; a file's name has no dots here."""
         named = {name.replace("__", "."): text for name, text in files.items()}
         content = {**SOUND, **named, "taxiway.toml": self.policy(policy, stage)}
-        held: dict[str, str | Made] = {path: text for path, text in content.items() if text != "-"}
+        held = {path: text for path, text in content.items() if text != "-"}
         return self.git.commit(held, branch=branch)
 
     def policy(self, image: str, stage: str) -> str:
-        base = f"{self.place.registry.host}/base/python:3"
+        base = f"{self.place.registry.host}/base/tiny:1"
         return (
             f'[package]\nmodules = ["flows"]\nsource = "src"\n[image]\nrepository = "{self.images}"\n'
-            f'dependencies = ["requirements.lock"]\nbuild_args = {{ BASE = "{base}" }}\n{image}\n'
+            'dependencies = ["requirements.lock", "told", "pyflyte"]\n'
+            f'build_args = {{ BASE = "{base}" }}\n{image}\n'
             f'[[stage]]\nname = "development"\nproject = "fraud"\ndomain = "development"\n{stage}\n'
         )
 
@@ -172,7 +180,7 @@ def test_only_a_change_of_dependencies_builds_an_image(target: Target) -> None:
         assert again.plan is not None and isinstance(again.plan.decision, Reuse)
         assert again.plan.decision.image == built.image
         assert target.answered() == [
-            "HEAD base/python/manifests/3",
+            "HEAD base/tiny/manifests/1",
             f"GET {target.images.partition('/')[2]}/manifests/{record_tag(built.image.fingerprint)}",
             f"GET {target.images.partition('/')[2]}/previews/manifests/{record_tag(built.image.fingerprint)}",
         ]
@@ -306,6 +314,15 @@ def test_dockerfile_that_cannot_be_is_a_verdict_before_anything_is_built(
     assert f"{verdict.findings[0].where} {verdict.findings[0].problem}".startswith(said.format(host=host))
 
 
+FIT = """ARG BASE
+FROM ${BASE}
+COPY told /bin/tar
+COPY told /bin/told
+COPY told /bin/mkdir
+COPY told /bin/rm
+COPY pyflyte /bin/pyflyte-execute
+COPY pyflyte /bin/pyflyte-fast-execute
+"""
 SECRET = """ARG BASE
 FROM ${BASE}
 RUN --mount=type=secret,id=token if [ -s /run/secrets/token ]; then echo given > /built; fi
@@ -333,16 +350,8 @@ def test_preview_gets_a_secret_only_where_the_enrolment_names_it(target: Target)
         target.have(target.prepare(missing, bare, Purpose.RELEASE), bare)
 
 
-def test_contract_is_checked_once_and_root_is_a_note_or_a_refusal(
-    target: Target, flytekit_image: str
-) -> None:
-    engine = target.place.engine
-    base = f"{target.place.registry.host}/base/flytekit:1"
-    engine.client.tag(flytekit_image, base)
-    auth = dict(zip(("username", "password"), LOGIN, strict=True))
-    list(engine.client.push(base, auth_config=auth, stream=True, decode=True))
-    target.place.repositories.append(base)
-    sha = target.commit(Dockerfile=f"FROM {base}\nCOPY requirements.lock /root/\n")
+def test_contract_is_checked_once_and_root_is_a_note_or_a_refusal(target: Target) -> None:
+    sha = target.commit(Dockerfile=FIT)
     with target.builder() as builder:
         prepared = target.prepare(sha, builder)
         image = target.have(prepared, builder).image

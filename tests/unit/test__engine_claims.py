@@ -91,6 +91,16 @@ def test_one_that_takes_too_long_is_busy() -> None:
             pytest.fail("it got in")
 
 
+def test_those_who_wait_come_in_once_there_is_nothing_left_to_do() -> None:
+    engine = Engine()
+    with (
+        only_one(engine, "a", timeout_s=1) as mine,
+        only_one(engine, "a", timeout_s=1, over=lambda: True) as too,
+    ):
+        assert (mine, too) == (True, False)
+    assert engine.kept == {}
+
+
 def test_claim_of_the_dead_runs_out_and_is_removed() -> None:
     engine, time = Engine(), Time()
     dead = {"dev.taxiway.claim": "a", "dev.taxiway.owner": "dead"}
