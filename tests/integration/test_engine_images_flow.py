@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import uuid
@@ -11,9 +12,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from scripts.commands.image import command
 from tasks._builder import Action, Purpose
 from tasks._engine import Engine, EngineAddress, open_engine
 from tasks._engine_images import EngineImages
@@ -410,3 +414,44 @@ def test_engine_is_not_asked_for_a_plan(target: Target) -> None:
     sha = target.commit()
     with target.builder() as builder:
         assert target.prepare(sha, replace(builder, open_engine=no_engine)).verdict.passed
+
+
+def test_commands_explain_build_list_and_check_an_image(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, other = target.commit(Dockerfile=FIT), target.commit(Dockerfile=FIT, requirements__lock="x==2\n")
+    (tmp_path / "config.json").write_bytes(docker_config({target.place.registry.host: LOGIN}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", target.place.engine.address.host)
+    here = ("--directory", str(target.git.path))
+
+    code, explained = taxiway_image("explain", first, "--against", other, *here)
+    assert (code, explained["same"]) == (0, False)
+    assert [row["name"] for row in explained["ingredients"] if row["differs"]] == ["file:requirements.lock"]
+
+    code, built = taxiway_image("build", first, *here)
+    reference = built["image"]["reference"]
+    target.place.repositories.append(f"{target.images}/previews:fp-{built['image']['fingerprint'][7:]}")
+    assert (code, built["action"], built["findings"], len(built["notes"])) == (0, "built", [], 1)
+    assert built["image"]["fingerprint"] == explained["fingerprint"]
+
+    code, listed = taxiway_image("list", "--repository", target.images)
+    assert [row["reference"] for row in listed["images"]] == [reference]
+
+    code, checked = taxiway_image("check", reference)
+    assert (code, checked["usable"], checked["flytekit"]) == (0, True, "1.16.0")
+    code, checked = taxiway_image("check", reference, "--non-root")
+    assert (code, checked["usable"]) == (1, False)
+
+
+def test_command_shows_why_an_image_cannot_be_built(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", target.place.engine.address.host)
+    sha = target.commit(Dockerfile="FROM scratch\nCOPY src /\n")
+    code, shown = taxiway_image("build", sha, "--directory", str(target.git.path))
+    assert (code, shown["findings"][0]["where"]) == (1, "Dockerfile:2")
+
+
+def taxiway_image(*words: str) -> tuple[int, dict[str, Any]]:
+    """Run `taxiway image` in this process, and return its exit code and what it says in JSON."""
+    done = CliRunner().invoke(command, [*words, "--json"], standalone_mode=False, catch_exceptions=False)
+    return done.return_value or 0, json.loads(done.stdout)

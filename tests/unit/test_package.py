@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,7 @@ def prepared(tmp_path: Path, **changes: Any) -> Prepared:
 class Images(VenvImages):
     """A builder whose check finds what it is told to."""
 
-    found: Checked = Checked()
+    found: Checked = field(default_factory=Checked)
 
     def check(self, image: Image, usage: Usage) -> Checked:
         assert usage.destination == "/app"
@@ -131,7 +131,7 @@ def placed(
     monkeypatch: pytest.MonkeyPatch,
     given: Prepared,
     answer: ImageStep | Exception,
-    checked: Checked = Checked(),
+    checked: Checked | None = None,
 ) -> Any:
     """Run the dynamic as Flyte does, with `answer` for what the builder says, and `checked` of the image."""
 
@@ -142,7 +142,7 @@ def placed(
 
     monkeypatch.setattr(build_and_package, "_wf", None)  # a pod compiles it once; here it would be kept
     monkeypatch.setattr(package, "ensure_image", ensure)
-    images = Images(root=Path("/nowhere"), environ={}, timeout_s=1, found=checked)
+    images = Images(root=Path("/nowhere"), environ={}, timeout_s=1, found=checked or Checked())
     monkeypatch.setattr(package, "image_builder", lambda *_: nullcontext(images))
     base = FlyteContextManager.current_context()
     state = base.new_execution_state().with_params(mode=ExecutionState.Mode.TASK_EXECUTION)
