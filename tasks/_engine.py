@@ -7,6 +7,8 @@ its machine.
 from __future__ import annotations
 
 import re
+import socket
+import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -38,6 +40,7 @@ CERTIFICATES = ("ca.pem", "cert.pem", "key.pem")
 """What the folder of certificates holds, as docker has it: whom we trust, who we are, our key."""
 
 _TIMEOUT_S = 60
+_REJECTION_S = 2
 _NO_BUILDKIT = "Podman Engine"
 # In the words of OpenSSL, and of Go where it answers before it closes.
 _DENIED = re.compile(
@@ -126,7 +129,32 @@ def _connect(address: EngineAddress) -> docker.APIClient:
             )
         return _client(address, version)
     except (*ENGINE_FAULTS, ValueError, KeyError) as error:
-        raise engine_fault(str(error), address) from error
+        raise engine_fault(_rejection(address) or str(error), address) from error
+
+
+def _rejection(address: EngineAddress) -> str:
+    """Return what a server says as it turns our certificate down; empty where it does not.
+
+    It may say so only after the handshake, while a client is writing already and loses that word.
+    """
+    if address.tls is None:
+        return ""
+    ca, certificate, key = (address.tls / name for name in CERTIFICATES)
+    parts = urlsplit(address.host)
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        context.load_cert_chain(certificate, key)
+        where = (parts.hostname or "", parts.port or 0)
+        with (
+            socket.create_connection(where, timeout=_REJECTION_S) as plain,
+            context.wrap_socket(plain, server_hostname=parts.hostname) as wrapped,
+        ):
+            wrapped.recv(1)
+    except ssl.SSLError as error:
+        return str(error)
+    except OSError:
+        return ""
+    return ""
 
 
 def _client(address: EngineAddress, version: str) -> docker.APIClient:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -10,8 +11,10 @@ import pytest
 
 from tests import running
 from tests.ci_job import CiImage
-from tests.engine import base_image, daemon
+from tests.engine import base_image, daemon, shared
 from tests.running import PRINCIPAL_HEADER, Cluster, Sandbox
+
+_ENGINE_TIMEOUT_S = 1200
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,7 +42,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what the Flyte that was named cannot do, or what was not told about it."""
+    """Leave out what the Flyte that was named cannot do, or what was not told about it.
+
+    The first test that needs the engine's images waits until they are made, and so do those beside it.
+    """
+    for item in items:
+        if item.get_closest_marker("engine") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(_ENGINE_TIMEOUT_S))
     if config.getoption("--flyte-endpoint"):
         given = {"rest": "--flyte-http", "other_image": "--other-image"}
         marks = ["sandbox_only", *(mark for mark, option in given.items() if not config.getoption(option))]
@@ -80,11 +89,14 @@ def ci_image(tmp_path_factory: pytest.TempPathFactory) -> CiImage:
 
 
 @pytest.fixture(scope="session")
-def engine_host() -> Iterator[str]:
+def engine_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The DOCKER_HOST of a container engine; whoever needs it is marked `engine`."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # where those of all workers lie
     with ExitStack() as opened:
         try:
-            host = opened.enter_context(daemon.engine())
+            host = opened.enter_context(shared.engine(folder))
         except daemon.NotHere as error:
             daemon.skip(error)
         yield host

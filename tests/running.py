@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +64,19 @@ class Cluster:
 class Sandbox(Cluster):
     """A running sandbox, whose files can be looked into and which can be stopped.
 
-    `options` are those of `taxiway sandbox start` that it was started with, and is again.
+    `options` are those of `taxiway sandbox start` that it was started with, and is again; `given` is what
+    it, and whoever uses it, finds in its environment beside ours.
     """
 
     state: Path
     storage: Path
     options: Sequence[str | Path] = ()
+    given: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment of somebody whose flytekit is configured for this sandbox and for nothing else."""
+        return {**super().environ, **self.given}
 
     def stop(self) -> None:
         """Stop it; its state stays."""
@@ -88,17 +95,15 @@ class Sandbox(Cluster):
 
 
 @contextmanager
-def sandbox(state: Path, *options: str | Path, environ: Mapping[str, str] | None = None) -> Iterator[Sandbox]:
-    """Start a sandbox on a free port with its state in `state`; stop it in the end.
-
-    `environ` is what it finds in its environment beside ours.
-    """
-    env = {**clean_environ(), **(environ or {})}
+def sandbox(state: Path, *options: str | Path, given: Mapping[str, str] | None = None) -> Iterator[Sandbox]:
+    """Start a sandbox on a free port with its state in `state`; stop it in the end."""
+    env = {**clean_environ(), **(given or {})}
     program("taxiway", "sandbox", "start", "--port", "0", "--state", state, *options, env=env)
     status = json.loads(program("taxiway", "sandbox", "status", "--json", "--state", state, env=env).stdout)
     started = Sandbox(
         state=state,
         options=options,
+        given=given or {},
         endpoint=status["endpoint"],
         http=status["http"],
         config=Path(status["config"]),

@@ -20,6 +20,7 @@ import psutil
 
 from scripts.options import examples
 from scripts.sandbox.caller import BadHeader, PrincipalHeader
+from scripts.sandbox.options import DEFAULT_IMAGE, Options
 from scripts.sandbox.state import RuntimeKind, StateFolder, StateInUse, Status
 
 _START_TIMEOUT_S = 60.0
@@ -87,6 +88,13 @@ def command() -> None:
     default=None,
     help="With --runtime docker: the image with flytekit that `status` names to those who ask.",
 )
+@click.option(
+    "--share-engine",
+    metavar="PROJECT",
+    multiple=True,
+    help="With --runtime docker: give the engine to the tasks of this project, which makes them root on this "
+    "machine. For several projects, say it again.",
+)
 @click.option("--foreground/--background", default=False, help="Stay until interrupted.")
 @click.option("--json", "as_json", is_flag=True, help="Print what `status --json` prints.")
 @_state_option
@@ -98,14 +106,15 @@ def start(
     principal_header: PrincipalHeader,
     runtime: str,
     default_image: str | None,
+    share_engine: tuple[str, ...],
     foreground: bool,
     as_json: bool,
     state: Path | None,
 ) -> None:
     """Start the sandbox; it goes on in the background."""
     kind = RuntimeKind(runtime)
-    if default_image is not None and kind is RuntimeKind.PROCESS:
-        raise click.UsageError("--default-image goes with --runtime docker.")
+    if kind is RuntimeKind.PROCESS and (default_image is not None or share_engine):
+        raise click.UsageError("--default-image and --share-engine go with --runtime docker.")
     folder = _folder(state)
     folder.make()
     running = folder.running()
@@ -113,32 +122,54 @@ def start(
         click.echo(f"A sandbox already runs on {folder.root}.", err=True)
         _show(running, as_json=as_json)
         return
+    options = Options(
+        state=folder.root,
+        host=host,
+        port=port,
+        http_port=http_port,
+        secrets=None if secrets is None else secrets.resolve(),
+        environ=dict(os.environ),
+        principal=principal_header,
+        runtime=kind,
+        default_image=default_image or DEFAULT_IMAGE,
+        share_engine=share_engine,
+    )
     if kind is RuntimeKind.DOCKER:
-        _find_engine()
+        _find_engine(options)
+        _warn_of_closed_folder(folder)
     if foreground:
-        _serve(folder, host, port, http_port, secrets, principal_header, kind, default_image, as_json=as_json)
-        return
-    words = ["--host", host, "--port", str(port)]
-    words += [] if http_port is None else ["--http-port", str(http_port)]
-    words += [] if secrets is None else ["--secrets", str(secrets.resolve())]
-    words += ["--principal-header", principal_header.name] if principal_header.name else []
-    words += ["--runtime", runtime, *(["--default-image", default_image] if default_image else [])]
-    _show(_start_in_background(folder, words), as_json=as_json)
+        _serve(folder, options, as_json=as_json)
+    else:
+        _show(_start_in_background(folder, options), as_json=as_json)
 
 
-class _EngineMissing(click.ClickException):
+class _NoEngine(click.ClickException):
     exit_code = 2
 
 
-def _find_engine() -> None:
-    """Say here, where it can be read at once, that there is no container engine."""
+def _find_engine(options: Options) -> None:
+    """Say here, where it can be read at once, that there is no container engine, or none to share."""
     from scripts.sandbox.container_engine import EngineUnreachable, connect
+    from scripts.sandbox.shared_engine import EngineNotShareable, socket_of
 
     try:
-        connect(os.environ).close()
+        if options.share_engine:
+            socket_of(options.environ)
+        connect(options.environ).close()
     except EngineUnreachable as error:
         hint = "Without --runtime docker, tasks run as processes."
-        raise _EngineMissing(f"{error} {hint}") from error
+        raise _NoEngine(f"{error} {hint}") from error
+    except EngineNotShareable as error:
+        raise _NoEngine(str(error)) from error
+
+
+def _warn_of_closed_folder(folder: StateFolder) -> None:
+    if folder.root.is_relative_to("/root"):
+        click.echo(
+            f"Users of images other than root will not reach {folder.root}: /root is closed to them in most "
+            "images. --state chooses another folder.",
+            err=True,
+        )
 
 
 @command.command(short_help="Stop it and end every task that runs.", epilog=examples("taxiway sandbox stop"))
@@ -218,22 +249,10 @@ def _folder(state: Path | None) -> StateFolder:
     return StateFolder(root.expanduser().resolve())
 
 
-def _serve(
-    folder: StateFolder,
-    host: str,
-    port: int,
-    http_port: int | None,
-    secrets: Path | None,
-    principal: PrincipalHeader,
-    runtime: RuntimeKind,
-    default_image: str | None,
-    *,
-    as_json: bool,
-) -> None:
+def _serve(folder: StateFolder, options: Options, *, as_json: bool) -> None:
     """Run the sandbox in this process until it is told to stop."""
     from scripts.sandbox.http_server import PortInUse
-    from scripts.sandbox.runtimes import DEFAULT_IMAGE
-    from scripts.sandbox.server import Options, Sandbox
+    from scripts.sandbox.server import Sandbox
 
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
@@ -241,17 +260,6 @@ def _serve(
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    options = Options(
-        state=folder.root,
-        host=host,
-        port=port,
-        http_port=http_port,
-        secrets=None if secrets is None else secrets.resolve(),
-        environ=dict(os.environ),
-        principal=principal,
-        runtime=runtime,
-        default_image=default_image or DEFAULT_IMAGE,
-    )
     try:
         with folder.locked():
             sandbox = Sandbox(options)
@@ -264,13 +272,13 @@ def _serve(
         raise click.ClickException(f"{error}; choose another with --port, --http-port or --state") from error
 
 
-def _start_in_background(folder: StateFolder, words: list[str]) -> Status:
+def _start_in_background(folder: StateFolder, options: Options) -> Status:
     """Start a process of its own session that serves, and wait until it does."""
-    argv = [sys.executable, "-c", _MAIN, "sandbox", "start", "--foreground", "--state", str(folder.root)]
+    argv = [sys.executable, "-c", _MAIN, "sandbox", "start", "--foreground", *options.words()]
     with folder.log.open("ab") as stream:
         begin = stream.tell()
         process = subprocess.Popen(
-            [*argv, *words],
+            argv,
             cwd=folder.root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -31,6 +31,7 @@ from scripts.sandbox.container_spec import SANDBOX_LABEL, ContainerSpec, Mount, 
 from scripts.sandbox.open_folder import open_to_all
 from scripts.sandbox.rootfs import SECRETS, Rootfs
 from scripts.sandbox.runtime import Attempt, Exit, Reason
+from scripts.sandbox.shared_engine import SharedEngine
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,8 @@ class ContainerRuntime:
     """Runs attempts as containers. `state` names the sandbox; `work` holds the attempts' own folders.
 
     `storage` is mounted into every container, and opened to the users of all images. `secret_folder` is
-    where secrets come from; of what an attempt prints, `max_log_bytes` are kept.
+    where secrets come from, `shared` the engine for those who may have it; of what an attempt prints,
+    `max_log_bytes` are kept.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class ContainerRuntime:
         storage: Path,
         work: Path,
         secret_folder: Path | None = None,
+        shared: SharedEngine | None = None,
         max_log_bytes: int = MAX_BYTES,
     ) -> None:
         self._client = client
@@ -68,6 +71,7 @@ class ContainerRuntime:
         self._storage = storage.resolve()
         self._work = work.resolve()
         self._secret_folder = secret_folder
+        self._shared = shared
         self._max_log_bytes = max_log_bytes
         self._lock = threading.Lock()
         self._runs: dict[str, _Run] = {}
@@ -103,8 +107,9 @@ class ContainerRuntime:
             self._remove(container)
         if left:
             log.warning("removed %d containers that an earlier life of this sandbox had left", len(left))
-        shutil.rmtree(self._work)
-        self._work.mkdir(parents=True)
+        # A folder that a container's root has closed on purpose stays, and is in nobody's way.
+        shutil.rmtree(self._work, ignore_errors=True)
+        self._work.mkdir(parents=True, exist_ok=True)
 
     def _run_of(self, pod: str) -> _Run:
         with self._lock:
@@ -121,7 +126,7 @@ class ContainerRuntime:
                 reason, said = Reason.IMAGE_INVALID, str(error)
             except APIError as error:
                 reason, said = Reason.START_FAILED, str(error.explanation)
-            except requests.RequestException as error:
+            except (requests.RequestException, OSError) as error:
                 reason, said = Reason.LOST, f"the container engine does not answer: {error}"
             output.remark(said)
             return reason, None, said
@@ -166,12 +171,15 @@ class ContainerRuntime:
         if folder.exists():
             _make_readable(folder)
             mounts.append(Mount(source=folder, target=SECRETS, read_only=True))
-        return container_spec(attempt, sandbox=self._state, mounts=mounts, mounted=mounted)
+        return container_spec(
+            attempt, sandbox=self._state, mounts=mounts, mounted=mounted, shared=self._shared
+        )
 
     def _create(self, spec: ContainerSpec) -> str:
         host = self._client.create_host_config(
             network_mode="host",
             mounts=[EngineMount(m.target, str(m.source), "bind", m.read_only) for m in spec.mounts],
+            group_add=list(spec.groups) or None,
             log_config=LogConfig(type=LogConfig.types.NONE),  # the attempt's log is the only one
             mem_limit=spec.memory_bytes or None,
             memswap_limit=spec.memory_bytes or None,
@@ -194,8 +202,8 @@ class ContainerRuntime:
         """Start the container, keep what it prints until it ends, and return the state it ended in."""
         wanted = {"stdout": 1, "stderr": 1, "stream": 1}
         stream = self._client.attach_socket(container, params=wanted)
-        # The stream keeps its response in a private place, which alone closes the connection.
-        with contextlib.closing(stream._response), contextlib.closing(stream):
+        # The stream keeps its response in a private place, which alone closes both and the connection.
+        with contextlib.closing(stream._response):
             self._client.start(container)
             if run.stop.is_set():  # by a kill that came before there was anything to stop
                 self._stop(container)

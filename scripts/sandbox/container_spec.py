@@ -12,6 +12,7 @@ from flyteidl.core.tasks_pb2 import Resources
 from scripts.sandbox.environment import Variables, expand, resolve
 from scripts.sandbox.quantities import parse_quantity, rounded_up
 from scripts.sandbox.runtime import Attempt
+from scripts.sandbox.shared_engine import SOCKET, SharedEngine
 
 SANDBOX_LABEL = "taxiway.sandbox"
 """Its value is the state folder of the sandbox that a container belongs to."""
@@ -22,7 +23,7 @@ _MIN_MEMORY_BYTES = 6 << 20  # the engine refuses less
 
 @dataclass(frozen=True, kw_only=True)
 class Mount:
-    """A folder of this machine, and where it appears in the container."""
+    """A folder or socket of this machine, and where it appears in the container."""
 
     source: Path
     target: str
@@ -31,7 +32,10 @@ class Mount:
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerSpec:
-    """A container. Without an entrypoint the image's own is active, and gets `args`; 0 is no limit."""
+    """A container. Without an entrypoint the image's own is active, and gets `args`; 0 is no limit.
+
+    Its user belongs to `groups` beside those that the image gives it.
+    """
 
     image: str
     entrypoint: tuple[str, ...]
@@ -39,13 +43,19 @@ class ContainerSpec:
     environment: Mapping[str, str]
     labels: Mapping[str, str]
     mounts: tuple[Mount, ...]
+    groups: tuple[int, ...] = ()
     memory_bytes: int
     cpu_quota_us: int
     cpu_period_us: int = _PERIOD_US
 
 
 def container_spec(
-    attempt: Attempt, *, sandbox: Path, mounts: Iterable[Mount], mounted: Variables = ()
+    attempt: Attempt,
+    *,
+    sandbox: Path,
+    mounts: Iterable[Mount],
+    mounted: Variables = (),
+    shared: SharedEngine | None = None,
 ) -> ContainerSpec:
     """Say what container an attempt runs in. `mounted` are the variables of its secrets.
 
@@ -53,13 +63,16 @@ def container_spec(
     pod alone.
     """
     environment = resolve([*attempt.environment, *mounted])
+    engine = shared if shared is not None and shared.serves(attempt) else None
+    sockets = [] if engine is None else [Mount(source=engine.socket, target=SOCKET)]
     return ContainerSpec(
         image=attempt.image,
         entrypoint=tuple(expand(word, environment) for word in attempt.command),
         args=tuple(expand(word, environment) for word in attempt.args),
         environment=environment,
         labels={SANDBOX_LABEL: str(sandbox), "namespace": attempt.namespace, **dict(attempt.labels)},
-        mounts=tuple(mounts),
+        mounts=(*mounts, *sockets),
+        groups=() if engine is None else (engine.group,),
         memory_bytes=_memory_bytes(attempt.resources),
         cpu_quota_us=_cpu_quota_us(attempt.resources),
     )

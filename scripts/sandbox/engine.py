@@ -85,9 +85,11 @@ class Engine:
         for pod in list(self._running):
             self._runtime.kill(pod)
         with self._changed:
-            ended = self._changed.wait_for(lambda: not self._running, _STOP_S)
-        if not ended:
+            self._changed.wait_for(lambda: not self._running, _STOP_S)
+        try:
             self._runtime.clean()
+        except Exception:
+            log.exception("something may be left running; the next start ends it")
 
     def wake(self, key: ExecutionKey) -> None:
         """Have an execution looked at."""

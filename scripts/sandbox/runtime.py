@@ -110,4 +110,4 @@ class Runtime(Protocol):
         """End the attempt of this pod and everything it started; one that is not running never will."""
 
     def clean(self) -> None:
-        """End what an earlier life of the sandbox left running. Call before the first `run`."""
+        """End all that runs, an earlier life's, too. Call before the first `run` and after the last."""

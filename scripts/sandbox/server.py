@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import grpc
 
 from scripts.sandbox.attributes import Attributes
 from scripts.sandbox.attributes_api import AttributesApi
-from scripts.sandbox.caller import PrincipalHeader
 from scripts.sandbox.database import Database
 from scripts.sandbox.dataproxy_api import DataProxyApi
 from scripts.sandbox.dispatch import Calls, handlers
@@ -29,14 +25,15 @@ from scripts.sandbox.http_server import HttpServer, PortInUse, reachable
 from scripts.sandbox.named_entities_api import NamedEntitiesApi
 from scripts.sandbox.node_reads import NodeReads
 from scripts.sandbox.nodes_api import NodesApi
+from scripts.sandbox.options import Options
 from scripts.sandbox.projects import Projects
 from scripts.sandbox.projects_api import ProjectsApi
-from scripts.sandbox.runtimes import DEFAULT_IMAGE, make_runtime
+from scripts.sandbox.runtimes import make_runtime
 from scripts.sandbox.schedule_table import ScheduleTable
 from scripts.sandbox.scheduler import Scheduler
 from scripts.sandbox.signals_api import SignalsApi
 from scripts.sandbox.spans import Spans
-from scripts.sandbox.state import RuntimeKind, StateFolder, Status
+from scripts.sandbox.state import StateFolder, Status
 from scripts.sandbox.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -48,36 +45,18 @@ _STOP_GRACE_S = 2.0
 _LOOPBACK = ("127.0.0.1", "localhost")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How a sandbox is started. A port of 0 is any free one; `environ` is the machine's environment."""
-
-    state: Path
-    host: str = "127.0.0.1"
-    port: int = 0
-    http_port: int | None = None
-    """None is the port of the last time on this state, if it is still free, else any."""
-    secrets: Path | None = None
-    environ: Mapping[str, str] = field(default_factory=dict)
-    principal: PrincipalHeader = field(default_factory=PrincipalHeader)
-    runtime: RuntimeKind = RuntimeKind.PROCESS
-    default_image: str = DEFAULT_IMAGE
-    """What the sandbox says to those who ask for an image with flytekit."""
-
-
 class Sandbox:
     """A Flyte in one process. Whoever starts it holds the lock of its state folder.
 
-    Made, it raises EngineUnreachable where its runtime needs a container engine and none answers.
+    Made, it raises EngineUnreachable where its runtime needs a container engine and none answers, and
+    EngineNotShareable where one that has no socket is to be shared.
     """
 
     def __init__(self, options: Options) -> None:
         self._options = options
         self.folder = StateFolder(options.state.resolve())
         self.folder.make()
-        runtime, defaults = make_runtime(
-            options.runtime, self.folder, environ=options.environ, secrets=options.secrets
-        )
+        runtime, defaults = make_runtime(options, self.folder)
         self._db = db = Database(self.folder.database)
         storage = Storage(self.folder.storage)
         projects, attributes = Projects(db), Attributes(db)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import docker
 import grpc
 import pytest
 from flyteidl.admin.project_pb2 import Project, ProjectRegisterRequest
@@ -47,9 +48,11 @@ def _contained(
 ) -> AbstractContextManager[Sandbox]:
     """Return a sandbox that runs its tasks in containers, of which the second image is a real one."""
     flytekit: str = request.getfixturevalue("flytekit_image")
-    base_image.derived(request.getfixturevalue("engine"), OTHER_IMAGE, OTHER.format(flytekit=flytekit))
+    engine: docker.APIClient = request.getfixturevalue("engine")
+    other = base_image.derived(engine, "taxiway-test/conformance-other", OTHER.format(flytekit=flytekit))
+    engine.tag(other, *OTHER_IMAGE.split(":"))
     words = ("--runtime", "docker", "--default-image", flytekit, *options)
-    return running.sandbox(state, *words, environ={"DOCKER_HOST": request.getfixturevalue("engine_host")})
+    return running.sandbox(state, *words, given={"DOCKER_HOST": request.getfixturevalue("engine_host")})
 
 
 @pytest.fixture(scope="session")

@@ -1,1 +1,1 @@
-"""What tests with containers need: an engine, a registry, and images to start from."""
+"""What tests with containers need: an engine, and images to start from."""

@@ -1,8 +1,9 @@
-"""A container engine: the one that is there, else a dockerd of the tests' own."""
+"""A dockerd of the tests' own, beside others that may run on this machine."""
 
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import shutil
 import subprocess
@@ -14,47 +15,58 @@ from pathlib import Path
 from typing import NoReturn
 
 import docker
-import pytest
+import psutil
 import requests
 from docker.errors import DockerException
 
+from tests.needs import leave_out
+
 _START_S, _STOP_S, _POLL_S = 60, 60, 0.1
 _SYSTEM = "/usr/local/sbin:/usr/sbin:/sbin"  # where packages put what dockerd itself starts
-
-
-def skip(error: NotHere) -> NoReturn:
-    """Skip the tests that need it; in CI, where all is installed, that would hide them."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(str(error), pytrace=False)
-    pytest.skip(str(error))
+_BRIDGE, _SHARE_BITS = "docker0", 24
 
 
 class NotHere(Exception):
     """This machine has no such thing and cannot start one; the message says why."""
 
 
+def skip(error: NotHere) -> NoReturn:
+    """Skip the test that needs it; with CI=true, fail it."""
+    leave_out(str(error))
+
+
 @contextmanager
-def engine() -> Iterator[str]:
-    """Yield the `DOCKER_HOST` of a running engine, and stop it afterwards if it was started here.
+def dockerd(*options: str) -> Iterator[str]:
+    """Yield the `DOCKER_HOST` of a new dockerd, which has nothing yet; end it and remove all that it had.
+
+    `options` are dockerd's own. It needs root, and no systemd.
 
     Raises:
-        NotHere: none answers, and none can be started.
+        NotHere: it cannot be started.
     """
-    given = os.environ.get("DOCKER_HOST")
-    for host in (given, "unix:///var/run/docker.sock"):
-        if host and answers(host):
-            yield host
-            return
-    if given:
-        raise NotHere(f"the engine that DOCKER_HOST names, {given}, does not answer")
     path = f"{os.environ['PATH']}{os.pathsep}{_SYSTEM}"
     program = shutil.which("dockerd", path=path)
-    if program is None or os.geteuid():
-        raise NotHere("no container engine answers, and dockerd is not installed, or we are not root")
+    if program is None:
+        raise NotHere("dockerd is not installed")
+    if os.geteuid():
+        raise NotHere("dockerd needs root")
     # Short, for its sockets lie below.
     made = tempfile.TemporaryDirectory(prefix="engine-", dir="/tmp", ignore_cleanup_errors=True)
-    with made as folder, _dockerd(program, Path(folder), {**os.environ, "PATH": path}) as host:
-        yield host
+    with made as folder:
+        host, log = f"unix://{folder}/docker.sock", Path(folder, "log")
+        words = [program, "--host", host, *_apart(Path(folder)), *options]
+        environ = {**os.environ, "PATH": path}
+        with log.open("wb") as output, subprocess.Popen(words, env=environ, stderr=output) as process:
+            try:
+                _wait_for(host, process, log)
+                yield host
+            finally:
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_STOP_S)
+                process.kill()
+                process.wait()
+                _unmount(Path(folder))
 
 
 def answers(host: str) -> bool:
@@ -66,26 +78,44 @@ def answers(host: str) -> bool:
     return False
 
 
-@contextmanager
-def _dockerd(program: str, folder: Path, environ: dict[str, str]) -> Iterator[str]:
-    host = f"unix://{folder}/docker.sock"
-    words = [program, "--host", host, "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"]
-    words += ["--pidfile", f"{folder}/pid"]
-    log = folder / "log"
-    with log.open("wb") as output, subprocess.Popen(words, env=environ, stderr=output) as process:
-        try:
-            deadline = time.monotonic() + _START_S
-            while not answers(host):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise NotHere(f"dockerd does not start: {_last_line(log)}")
-                time.sleep(_POLL_S)
-            yield host
-        finally:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_STOP_S)
-            process.kill()
-
-
-def _last_line(log: Path) -> str:
+def last_line(log: Path) -> str:
+    """Return what a program said last."""
     return (log.read_text(errors="replace").strip().splitlines() or ["it printed nothing"])[-1]
+
+
+def _apart(folder: Path) -> list[str]:
+    """Return the options that keep a dockerd out of the way of every other one."""
+    name = folder.name.replace("_", "")  # containerd takes no two of them in a row
+    words = ["--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"]
+    words += ["--containerd-namespace", name, "--containerd-plugins-namespace", f"{name}-plugins"]
+    share = _share()
+    return [*words, "--fixed-cidr", share] if share else words
+
+
+def _share() -> str:
+    """Return a part of the bridge's network for containers, where a dockerd has made the bridge before.
+
+    Both hold the bridge to be theirs, and would give the same addresses to their containers.
+    """
+    for address in psutil.net_if_addrs().get(_BRIDGE, ()):
+        if "." in address.address and address.netmask:
+            network = ipaddress.ip_interface(f"{address.address}/{address.netmask}").network
+            if network.prefixlen < _SHARE_BITS:
+                shares = list(network.subnets(new_prefix=_SHARE_BITS))
+                return str(shares[1 + os.getpid() % (len(shares) - 1)])  # the first one is the other's
+    return ""
+
+
+def _wait_for(host: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _START_S
+    while not answers(host):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise NotHere(f"dockerd does not start: {last_line(log)}")
+        time.sleep(_POLL_S)
+
+
+def _unmount(folder: Path) -> None:
+    """Undo the mounts that a dockerd leaves, the namespace of its own network at least."""
+    mounted = (line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines())
+    for path in sorted((path for path in mounted if path.startswith(f"{folder}/")), reverse=True):
+        subprocess.run(["umount", "--lazy", path], check=False)

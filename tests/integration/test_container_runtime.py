@@ -22,7 +22,9 @@ from scripts.sandbox.container import ContainerRuntime
 from scripts.sandbox.container_engine import EngineUnreachable, connect
 from scripts.sandbox.container_spec import SANDBOX_LABEL
 from scripts.sandbox.runtime import Attempt, Exit, Files, Reason
+from scripts.sandbox.shared_engine import SharedEngine
 from tests.engine import base_image
+from tests.registry import docker_registry
 
 pytestmark = pytest.mark.engine
 
@@ -34,17 +36,25 @@ ENV WHICH=image A=image
 ENTRYPOINT ["/usr/bin/env", "GREETED=yes"]
 CMD ["true"]
 """
+PINGS = """
+import http.client, os, socket
+line = http.client.HTTPConnection("localhost")
+line.sock = socket.socket(socket.AF_UNIX)
+line.sock.connect("/var/run/docker.sock")
+line.request("GET", "/_ping")
+print(line.getresponse().status, os.environ.get("DOCKER_HOST"))
+"""
 EATS = "b = []\nwhile True: b.append(bytearray(1 << 20))"
 
 
 @pytest.fixture(scope="module")
 def entrypoint_image(engine: docker.APIClient, python_image: str) -> str:
-    return base_image.derived(engine, "taxiway-test/entrypoint:1", ENTRYPOINT.format(base=python_image))
+    return base_image.derived(engine, "taxiway-test/entrypoint", ENTRYPOINT.format(base=python_image))
 
 
 @pytest.fixture(scope="module")
 def nobody_image(engine: docker.APIClient, python_image: str) -> str:
-    return base_image.derived(engine, "taxiway-test/nobody:1", NOBODY.format(base=python_image))
+    return base_image.derived(engine, "taxiway-test/nobody", NOBODY.format(base=python_image))
 
 
 @pytest.fixture
@@ -227,6 +237,29 @@ def test_limits_and_labels_are_those_of_the_task(
     assert containers(engine, folder) == []
 
 
+def test_an_image_that_the_engine_lacks_is_pulled_by_its_digest(
+    runtime: ContainerRuntime,
+    attempt: Callable[..., Attempt],
+    engine: docker.APIClient,
+    nobody_image: str,
+    tmp_path: Path,
+) -> None:
+    with docker_registry(tmp_path / "registry") as registry:
+        repository = f"{registry.host}/nobody"
+        engine.tag(nobody_image, repository, "1")
+        pushed = list(engine.push(repository, tag="1", stream=True, decode=True))
+        (digest,) = [line["aux"]["Digest"] for line in pushed if "aux" in line]
+        engine.remove_image(f"{repository}:1")
+        reference = f"{repository}@{digest}"
+        try:
+            for expected in (f"[sandbox] pulling {reference}\nnobody\n", "nobody\n"):
+                this = attempt("id", "-un", image=reference)
+                assert runtime.run(this).reason is Reason.COMPLETED
+                assert this.log.read_text() == expected
+        finally:
+            engine.remove_image(reference)
+
+
 @pytest.mark.parametrize(
     ("fields", "reason", "message"),
     [
@@ -338,6 +371,24 @@ def test_the_images_user_reads_secrets_and_writes_what_others_can_change(
     assert runtime.run(this).reason is Reason.COMPLETED
     assert this.log.read_text() == "nobody\nhush"
     assert ((made / "file").stat().st_mode & 0o777, made.stat().st_mode & 0o777) == (0o666, 0o777)
+
+
+def test_the_shared_engine_answers_the_images_user_and_no_other_project(
+    engine_host: str, attempt: Callable[..., Attempt], nobody_image: str, folder: Path
+) -> None:
+    client = connect({"DOCKER_HOST": engine_host})
+    shared = SharedEngine.of({"DOCKER_HOST": engine_host}, ["builders"])
+    runtime = ContainerRuntime(
+        client=client, state=folder, storage=folder / "storage", work=folder / "work", shared=shared
+    )
+    words = ("python", "-c", PINGS)
+    mine = attempt(*words, image=nobody_image, labels=(("project", "builders"),))
+    assert runtime.run(mine).reason is Reason.COMPLETED, mine.log.read_text()
+    assert mine.log.read_text() == "200 None\n"
+    other = attempt(*words, image=nobody_image, labels=(("project", "other"),))
+    assert runtime.run(other).reason is Reason.ERROR
+    assert "FileNotFoundError" in other.log.read_text()
+    client.close()
 
 
 @pytest.fixture

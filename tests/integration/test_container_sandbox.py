@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import docker
-import psutil
 import pytest
 from flyteidl.core.execution_pb2 import WorkflowExecution
 from flytekit.configuration import Config
@@ -38,7 +36,7 @@ WITH_CODE = "FROM {flytekit}\nRUN echo {code} | base64 -d > /root/container_flow
 @pytest.fixture(scope="module")
 def other_image(engine: docker.APIClient, flytekit_image: str) -> str:
     """An image with a user and an entrypoint of its own."""
-    return base_image.derived(engine, "taxiway-test/other:1", OTHER.format(flytekit=flytekit_image))
+    return base_image.derived(engine, "taxiway-test/other", OTHER.format(flytekit=flytekit_image))
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +44,7 @@ def baked_image(engine: docker.APIClient, flytekit_image: str) -> str:
     """An image that the workflows are baked into."""
     code = base64.b64encode(FLOWS.read_bytes()).decode()
     dockerfile = WITH_CODE.format(flytekit=flytekit_image, code=code)
-    return base_image.derived(engine, "taxiway-test/baked:1", dockerfile)
+    return base_image.derived(engine, "taxiway-test/baked", dockerfile)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +53,7 @@ def contained(
 ) -> Iterator[Sandbox]:
     state = tmp_path_factory.mktemp("contained") / "state"
     options = ("--runtime", "docker", "--default-image", flytekit_image)
-    with running.sandbox(state, *options, environ={"DOCKER_HOST": engine_host}) as started:
+    with running.sandbox(state, *options, given={"DOCKER_HOST": engine_host}) as started:
         yield started
 
 
@@ -145,24 +143,18 @@ def test_an_abort_removes_the_container(
 
 
 def test_after_a_crash_the_next_start_clears_what_was_left_and_goes_on(
-    remote: FlyteRemote, contained: Sandbox, engine: docker.APIClient, engine_host: str
+    remote: FlyteRemote, contained: Sandbox, engine: docker.APIClient
 ) -> None:
     folder = contained.storage / "crash"
     folder.mkdir()
     execution = launch(remote, "long", folder=str(folder))
     wait(lambda: (folder / "started").exists())
     (left,) = containers(engine, contained)
-    status = json.loads(contained.taxiway("sandbox", "status", "--json", "--state", contained.state).stdout)
-    crashed = psutil.Process(status["pid"])
-    crashed.kill()
-    wait(lambda: not crashed.is_running() or crashed.status() == psutil.STATUS_ZOMBIE)
+    contained.lose()
     assert engine.inspect_container(left)["State"]["Running"]
 
     (folder / "started").unlink()
-    port = contained.endpoint.rpartition(":")[2]
-    options = ("--runtime", "docker", "--default-image", contained.default_image, "--port", port)
-    env = {**contained.environ, "DOCKER_HOST": engine_host}
-    running.program("taxiway", "sandbox", "start", "--state", contained.state, *options, env=env)
+    contained.start()
     assert left not in containers(engine, contained)
     wait(lambda: (folder / "started").exists())
     (folder / "go").touch()
@@ -175,7 +167,7 @@ def test_a_stop_leaves_no_container(
     flows, options = tmp_path / "flows", ("--runtime", "docker", "--default-image", flytekit_image)
     flows.mkdir()
     shutil.copy(FLOWS, flows)
-    with running.sandbox(tmp_path / "state", *options, environ={"DOCKER_HOST": engine_host}) as sandbox:
+    with running.sandbox(tmp_path / "state", *options, given={"DOCKER_HOST": engine_host}) as sandbox:
         words = ("-p", PROJECT, "-d", DOMAIN, "--version", BUNDLED, "-i", flytekit_image)
         sandbox.pyflyte("register", *words, "--copy", "all", "--destination-dir", ".", FLOWS.name, cwd=flows)
         config = Config.auto(config_file=str(sandbox.config))
@@ -183,6 +175,14 @@ def test_a_stop_leaves_no_container(
         launch(remote, "long", folder=str(sandbox.storage))
         wait(lambda: (sandbox.storage / "started").exists())
     assert containers(engine, sandbox) == []
+
+
+def test_an_engine_without_a_socket_is_not_shared(tmp_path: Path) -> None:
+    env = {**running.clean_environ(), "DOCKER_HOST": "tcp://127.0.0.1:1"}
+    words = ("sandbox", "start", "--port", "0", "--state", tmp_path / "state")
+    options = ("--runtime", "docker", "--share-engine", "builders")
+    done = running.program("taxiway", *words, *options, env=env, expect=(2,))
+    assert "the engine at tcp://127.0.0.1:1 has no socket to share. Leave --share-engine out" in done.stderr
 
 
 def test_without_an_engine_the_start_says_what_to_do(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ def output(engine: docker.APIClient, image: str, *words: str) -> str:
 
 
 def test_the_flytekit_image_can_run_tasks(engine: docker.APIClient, flytekit_image: str) -> None:
-    script = "command -v pyflyte-execute pyflyte-fast-execute tar; python -c 'import flytekit; print(1)'"
+    found = "for name in pyflyte-execute pyflyte-fast-execute tar; do command -v $name; done"
+    script = f"{found}; python -c 'import flytekit; print(1)'"
     assert output(engine, flytekit_image, "sh", "-c", script).splitlines() == [
         "/usr/local/bin/pyflyte-execute",
         "/usr/local/bin/pyflyte-fast-execute",

@@ -8,12 +8,17 @@ from google.protobuf.json_format import ParseDict
 
 from scripts.sandbox.container_spec import ContainerSpec, Mount, container_spec
 from scripts.sandbox.runtime import Attempt
+from scripts.sandbox.shared_engine import SharedEngine
 
 STATE = Path("/state")
 
 
 def spec(
-    *, mounted: tuple[tuple[str, str], ...] = (), mounts: tuple[Mount, ...] = (), **fields: object
+    *,
+    mounted: tuple[tuple[str, str], ...] = (),
+    mounts: tuple[Mount, ...] = (),
+    shared: SharedEngine | None = None,
+    **fields: object,
 ) -> ContainerSpec:
     values = {
         "name": "f9-n0-0",
@@ -24,7 +29,7 @@ def spec(
         "log": Path("/logs/f9-n0-0.log"),
     }
     attempt = Attempt(**(values | fields))  # type: ignore[arg-type]
-    return container_spec(attempt, sandbox=STATE, mounts=mounts, mounted=mounted)
+    return container_spec(attempt, sandbox=STATE, mounts=mounts, mounted=mounted, shared=shared)
 
 
 def resources(limits: dict[str, str], requests: dict[str, str] | None = None) -> Resources:
@@ -80,3 +85,12 @@ def test_labels_say_whose_it_is() -> None:
         "execution-id": "f9",
         "node-id": "n0",
     }
+
+
+def test_the_engine_is_given_with_its_group_to_those_who_may_have_it() -> None:
+    shared = SharedEngine(socket=Path("/run/engine.sock"), group=42, projects=frozenset({"builders"}))
+    given = spec(labels=(("project", "builders"),), shared=shared)
+    assert given.mounts == (Mount(source=Path("/run/engine.sock"), target="/var/run/docker.sock"),)
+    assert given.groups == (42,)
+    other = spec(labels=(("project", "other"),), shared=shared)
+    assert (other.mounts, other.groups) == ((), ())

@@ -1,0 +1,320 @@
+"""What goes wrong as an image is built and pushed: each ends in its named error, and nothing goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tasks import _engine_build
+from tasks._engine import Engine, EngineAddress, open_engine
+from tasks._engine_build import BuildLimits, build_and_push
+from tasks._errors import (
+    BuildFailed,
+    BuildTimedOut,
+    CredentialHelperMissing,
+    DiskFull,
+    EngineUnavailable,
+    EngineUnsuitable,
+    ImageContextChanged,
+    PackageIndexUnavailable,
+    Recoverable,
+    RegistryDenied,
+    RegistryMismatch,
+    RegistryNotFound,
+    RegistryUnavailable,
+    TaxiwayError,
+)
+from tests.engine import daemon
+from tests.engine.building import LOGIN, Site, docker_config, site
+from tests.engine.pushing import Front, front
+from tests.registry import docker_registry
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(scope="module")
+def host(engine_host: str) -> Iterator[Engine]:
+    with open_engine(EngineAddress(host=engine_host), environ=os.environ) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def place(host: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("site")
+    with (
+        docker_registry(folder / "registry", login=LOGIN) as registry,
+        site(host, registry, folder) as made,
+    ):
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "kind", "said"),
+    [
+        pytest.param(
+            "FROM tiny:1\nRUN true\nFOO bar\n", BuildFailed, "line 3: unknown instruction: FOO", id="syntax"
+        ),
+        pytest.param("FROM tiny:1\nCOPY nosuch /x\n", BuildFailed, "copies `nosuch`", id="missing file"),
+        pytest.param(
+            "FROM tiny:1\nRUN echo on stdout; echo on stderr >&2; exit 3\n",
+            BuildFailed,
+            r"(?s)(?=.*\d on stdout\n)(?=.*\d on stderr\n).*exit code: 3",
+            id="a command fails",
+        ),
+        pytest.param(
+            "FROM tiny:1\nRUN --security=insecure true\n", BuildFailed, "line 2: Unknown flag", id="privilege"
+        ),
+        pytest.param(
+            "FROM tiny:1\nRUN --mount=type=secret,id=none,required true\n",
+            BuildFailed,
+            "secret none not found",
+            id="a secret that is not given",
+        ),
+        pytest.param(
+            "FROM tiny:1\nRUN echo 'Could not resolve host: pypi.org'; exit 1\n",
+            PackageIndexUnavailable,
+            "could not be fetched",
+            id="no package index",
+        ),
+        pytest.param(
+            "FROM tiny:1\nRUN head -c 10 /dev/zero > /dev/full\n",
+            DiskFull,
+            "no room left",
+            id="a command has no room",
+        ),
+    ],
+)
+def test_a_build_that_fails_is_a_named_error(
+    place: Site, dockerfile: str, kind: type[TaxiwayError], said: str
+) -> None:
+    with pytest.raises(kind, match=said):
+        place.build(place.order(dockerfile))
+
+
+@pytest.mark.parametrize(
+    ("base", "kind"),
+    [
+        pytest.param("{registry}/base/nosuch:1", RegistryNotFound, id="not there"),
+        pytest.param("127.0.0.1:1/base:1", RegistryUnavailable, id="its registry is down"),
+    ],
+)
+def test_a_base_that_cannot_be_had(place: Site, base: str, kind: type[TaxiwayError]) -> None:
+    with pytest.raises(kind, match="starts from cannot be had"):
+        place.build(place.order(f"FROM {base.format(registry=place.registry.host)}\n"))
+
+
+def test_a_base_without_a_login(place: Site) -> None:
+    order = place.order(f"FROM {place.registry.host}/base/other:1\n")
+    with pytest.raises(RegistryDenied, match="starts from cannot be had"):
+        build_and_push(order, engine=place.engine, registry=place.client, docker_config=None)
+
+
+def test_a_link_in_the_context_leads_nowhere_outside(place: Site) -> None:
+    order = place.order("FROM tiny:1\nCOPY passwd /x\n")
+    (order.context / "passwd").symlink_to("/etc/passwd")
+    with pytest.raises(BuildFailed) as raised:
+        place.build(order)
+    assert "root:" not in str(raised.value)
+
+
+def test_a_folder_of_links_is_copied_as_links(place: Site) -> None:
+    order = place.order("FROM tiny:1\nCOPY links /links\nRUN ls -l /links\n", {"links/a": b"a"})
+    (order.context / "links" / "etc").symlink_to("/etc")
+    assert "etc -> /etc" in place.build(order).log
+
+
+def test_a_dockerfile_that_is_a_link_to_elsewhere_is_not_read(place: Site) -> None:
+    order = place.order("FROM tiny:1\n")
+    (order.context / "Other").symlink_to("/etc/passwd")
+    with pytest.raises(BuildFailed, match="outside of the repository"):
+        place.build(replace(order, dockerfile="Other"))
+    with pytest.raises(ImageContextChanged, match="There is no 'Nosuch'"):
+        place.build(replace(order, dockerfile="Nosuch"))
+
+
+def test_a_build_that_hangs_and_forks_is_ended_with_all_that_it_started(place: Site) -> None:
+    mark = str(100_000 + int(uuid.uuid4().hex[:6], 16))
+    dockerfile = f"FROM tiny:1\nRUN echo begun; for i in $(seq 20); do sleep {mark} & done; sleep {mark}\n"
+    order = place.order(dockerfile, limits=BuildLimits(timeout_s=8))
+    with pytest.raises(BuildTimedOut, match=r"(?s)ended after 8 s.*begun"):
+        place.build(order)
+    wait_until(lambda: not running(mark))
+
+
+def test_a_push_of_which_the_registry_knows_nothing_of_us_is_denied(place: Site) -> None:
+    for config in (None, docker_config({place.registry.host: ("builder", "wrong")})):
+        order = place.order("FROM tiny:1\nRUN true\n")
+        with pytest.raises(RegistryDenied, match="could not be pushed"):
+            build_and_push(order, engine=place.engine, registry=place.client, docker_config=config)
+        place.engine.client.remove_image(order.reference)
+
+
+def test_a_credentials_helper_that_is_not_installed_is_named(place: Site) -> None:
+    config = json.dumps({"credHelpers": {place.registry.host: "nosuch"}}).encode()
+    with pytest.raises(CredentialHelperMissing, match="docker-credential-nosuch"):
+        build_and_push(
+            place.order("FROM tiny:1\n"), engine=place.engine, registry=place.client, docker_config=config
+        )
+
+
+@pytest.fixture
+def before(place: Site, tmp_path: Path) -> Iterator[Front]:
+    """What stands before a registry without a login, and goes wrong as it is told."""
+    with docker_registry(tmp_path / "registry") as behind, front(behind.host) as made:
+        yield made
+
+
+def test_a_registry_that_answers_500_twice_gets_the_image_nevertheless(place: Site, before: Front) -> None:
+    before.go_wrong("PUT", "/manifests/", 500, times=2)
+    order = place.order("FROM tiny:1\nRUN true\n", reference=f"{before.host}/a/b:1")
+    assert place.build(order).digest
+    assert before.faults == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        pytest.param(500, b"", RegistryUnavailable, id="down"),
+        pytest.param(
+            403, b'{"errors": [{"code": "DENIED", "message": "not here"}]}', RegistryDenied, id="denied"
+        ),
+        pytest.param(
+            507,
+            b'{"errors": [{"code": "UNKNOWN", "message": "no space left on device"}]}',
+            RegistryUnavailable,
+            id="full",
+        ),
+    ],
+)
+def test_a_registry_that_takes_no_push(
+    place: Site,
+    before: Front,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    body: bytes,
+    kind: type[TaxiwayError],
+) -> None:
+    monkeypatch.setattr(_engine_build, "_PUSH_PATIENCE_S", 0)
+    before.go_wrong("PUT", "/manifests/", status, body, times=100)
+    order = place.order("FROM tiny:1\nRUN true\n", reference=f"{before.host}/a/b:1")
+    with pytest.raises(kind, match="could not be pushed"):
+        place.build(order)
+
+
+def test_a_registry_that_has_another_image_under_the_name_is_not_believed(place: Site, before: Front) -> None:
+    other = place.order("FROM tiny:1\nRUN echo other\n", reference=f"{before.host}/a/b:other")
+    place.build(other)
+    before.instead["/v2/a/b/manifests/1"] = "/v2/a/b/manifests/other"
+    with pytest.raises(RegistryMismatch, match="was pushed as"):
+        place.build(place.order("FROM tiny:1\nRUN true\n", reference=f"{before.host}/a/b:1"))
+
+
+def test_where_no_docker_command_knows_buildkit_secrets_are_refused_and_the_rest_is_built(
+    place: Site, tmp_path: Path
+) -> None:
+    legacy = tmp_path / "docker"
+    legacy.write_text('#!/bin/sh\n[ "$2" = --help ] && exec echo no such flag\nexec /usr/bin/docker "$@"\n')
+    legacy.chmod(0o755)
+    engine = replace(place.engine, environ={**place.engine.environ, "PATH": str(tmp_path)})
+    order = place.order("FROM tiny:1\nRUN echo with the classic builder\n")
+    with pytest.raises(EngineUnsuitable, match="Only BuildKit keeps them out"):
+        place.build(replace(order, secrets={"one": b"secret"}), engine=engine)
+    pushed = place.build(order, engine=engine)
+    assert "Step 2/" in pushed.log
+    with pytest.raises(BuildFailed, match="copies `nosuch`"):
+        place.build(place.order("FROM tiny:1\nCOPY nosuch /x\n"), engine=engine)
+    with pytest.raises(BuildFailed, match="line 2: unknown instruction: FOO"):
+        place.build(place.order("FROM tiny:1\nFOO x\n"), engine=engine)
+
+
+@pytest.fixture
+def own(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a dockerd of this test's own."""
+    with ExitStack() as opened:
+        try:
+            started = opened.enter_context(daemon.dockerd())
+        except daemon.NotHere as error:
+            daemon.skip(error)
+        yield started
+
+
+def test_an_engine_that_dies_in_the_middle_may_come_back(own: str, place: Site, tmp_path: Path) -> None:
+    mark = str(100_000 + int(uuid.uuid4().hex[:6], 16))
+    pid_file = Path(own.removeprefix("unix://")).with_name("pid")
+    pid = int(pid_file.read_text())
+    words = psutil.Process(pid).cmdline()
+    own_containerd = psutil.Process(pid).children()
+    slow = (
+        f"FROM tiny:1\nRUN --mount=type=cache,target=/c [ -e /c/was ] || {{ touch /c/was; sleep {mark}; }}\n"
+    )
+
+    def kill() -> None:
+        wait_until(lambda: bool(running(mark)))
+        os.kill(pid, signal.SIGKILL)
+
+    with ExitStack() as opened:
+        engine = opened.enter_context(open_engine(EngineAddress(host=own), environ=os.environ))
+        registry = opened.enter_context(docker_registry(tmp_path / "registry", login=LOGIN))
+        again = opened.enter_context(ExitStack())  # before the site, which is cleared on it
+        there = opened.enter_context(site(engine, registry, tmp_path))
+        killing = threading.Thread(target=kill)
+        killing.start()
+        order = there.order(slow)
+        with pytest.raises(EngineUnavailable) as raised:
+            there.build(order)
+        killing.join()
+        assert isinstance(raised.value, Recoverable)
+        for left in (*running(mark), *own_containerd):  # what an engine ran outlives a SIGKILL of it
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.kill()
+        # Nobody has waited for these processes yet, so that they would count as running.
+        for file in (pid_file, pid_file.with_name("exec") / "containerd/containerd.pid"):
+            file.unlink(missing_ok=True)
+        restarted = again.enter_context(subprocess.Popen(words, stderr=subprocess.DEVNULL))
+        again.callback(restarted.terminate)
+        wait_until(lambda: daemon.answers(own))
+        assert there.build(order).digest
+
+
+def test_a_full_disk_of_the_engine_is_named(tmp_path: Path, place: Site) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", small], check=True)
+    try:
+        with ExitStack() as opened:
+            try:
+                there = opened.enter_context(daemon.dockerd("--data-root", str(small)))
+            except daemon.NotHere as error:
+                daemon.skip(error)
+            with open_engine(EngineAddress(host=there), environ=os.environ) as engine:
+                order = place.order("FROM scratch\nCOPY big /big\n", {"big": os.urandom(40_000_000)})
+                with pytest.raises(DiskFull, match="no room left"):
+                    place.build(order, engine=engine)
+    finally:
+        subprocess.run(["umount", "--lazy", small], check=True)
+
+
+def running(mark: str) -> list[psutil.Process]:
+    """Return the processes that have this word."""
+    found = psutil.process_iter(["cmdline"])
+    return [process for process in found if any(mark in word for word in process.info["cmdline"] or ())]
+
+
+def wait_until(ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not ready():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts.sandbox.runtime import Attempt
+from scripts.sandbox.shared_engine import EngineNotShareable, SharedEngine, socket_of
+
+
+@pytest.mark.parametrize("host", ["tcp://127.0.0.1:2375", "ssh://somebody@build"])
+def test_what_has_no_socket_cannot_be_shared(host: str) -> None:
+    with pytest.raises(EngineNotShareable, match=rf"the engine at {host} has no socket to share. Leave"):
+        socket_of({"DOCKER_HOST": host})
+
+
+def test_without_an_address_it_is_the_usual_socket() -> None:
+    assert socket_of({}) == Path("/var/run/docker.sock").resolve()
+
+
+def test_it_serves_the_projects_that_were_named(tmp_path: Path) -> None:
+    socket = tmp_path / "engine.sock"
+    socket.touch()
+    shared = SharedEngine.of({"DOCKER_HOST": f"unix://{socket}"}, ["builders"])
+    assert (shared.socket, shared.group) == (socket, socket.stat().st_gid)
+    assert [shared.serves(attempt(project)) for project in ("builders", "builders-too")] == [True, False]
+
+
+def attempt(project: str) -> Attempt:
+    return Attempt(
+        name="f9-n0-0",
+        namespace=f"{project}-development",
+        image="registry.example.com/i:1",
+        args=(),
+        folder=Path("/work/f9-n0-0"),
+        log=Path("/logs/f9-n0-0.log"),
+        labels=(("project", project),),
+    )
