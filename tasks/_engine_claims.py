@@ -8,6 +8,7 @@ Clocks may be a minute apart. Where two engines build the same, both do, and the
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import uuid
@@ -16,15 +17,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tasks._errors import BuildBusy
+from tasks._engine import ENGINE_FAULTS, Engine, engine_fault
+from tasks._errors import BuildBusy, TaxiwayError
 from tasks._wait import Clock, Sleep, delays
+
+log = logging.getLogger(__name__)
 
 SLOT_S = 60.0
 _KEY, _OWNER = "dev.taxiway.claim", "dev.taxiway.owner"
 
 
 class Volumes(Protocol):
-    """What is needed of an engine's client; docker's `APIClient` is one."""
+    """What is needed of an engine."""
 
     def create_volume(self, name: str, *, labels: Mapping[str, str]) -> dict[str, Any]:
         """Make a volume, or return the one that has this name."""
@@ -34,6 +38,35 @@ class Volumes(Protocol):
 
     def volumes(self, filters: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         """List volumes by their labels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineVolumes:
+    """The volumes of an engine; one that breaks off is named as everywhere."""
+
+    engine: Engine
+
+    def create_volume(self, name: str, *, labels: Mapping[str, str]) -> dict[str, Any]:
+        """Make a volume, or return the one that has this name."""
+        made: dict[str, Any] = self._asked(
+            lambda: self.engine.client.create_volume(name, labels=dict(labels))
+        )
+        return made
+
+    def remove_volume(self, name: str, *, force: bool) -> None:
+        """Remove a volume; with `force`, one that is not there counts as removed."""
+        self._asked(lambda: self.engine.client.remove_volume(name, force=force))
+
+    def volumes(self, filters: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+        """List volumes by their labels."""
+        found: dict[str, Any] = self._asked(lambda: self.engine.client.volumes(filters=dict(filters)))
+        return found
+
+    def _asked(self, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except ENGINE_FAULTS as error:
+            raise engine_fault(str(error), self.engine.address) from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,5 +144,9 @@ def only_one(
 
 def _keep(claim: _Claim, done: threading.Event) -> None:
     while not done.wait(SLOT_S / 3):
-        if not claim.hold():
-            return
+        try:
+            if not claim.hold():
+                return
+        except TaxiwayError as error:
+            # The build itself will say so, if it lasts.
+            log.warning("the claim of an image could not be kept: %s", error)

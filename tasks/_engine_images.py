@@ -33,7 +33,7 @@ from tasks._dockerfile import BaseUse, read_dockerfile
 from tasks._dockerfile_rules import Rules, findings_of
 from tasks._engine import Engine
 from tasks._engine_build import BuildLimits, EngineOrder, build_and_push
-from tasks._engine_claims import only_one
+from tasks._engine_claims import EngineVolumes, only_one
 from tasks._engine_record import (
     ImageRecord,
     image_tag,
@@ -147,7 +147,7 @@ class EngineImages:
         with (
             self.open_engine() as engine,
             only_one(
-                engine.client,
+                EngineVolumes(engine=engine),
                 key,
                 timeout_s=self.timeout_s,
                 over=lambda: self._kept(order) is not None,

@@ -5,10 +5,13 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import docker
 import pytest
 
-from tasks._engine_claims import SLOT_S, only_one
-from tasks._errors import BuildBusy
+from tasks._engine import Engine as ContainerEngine
+from tasks._engine import EngineAddress
+from tasks._engine_claims import SLOT_S, EngineVolumes, only_one
+from tasks._errors import BuildBusy, EngineUnavailable
 
 
 class Engine:
@@ -122,3 +125,15 @@ def test_clocks_may_be_a_slot_apart() -> None:
         ):
             pytest.fail("it got in")
         assert early.now >= early_until
+
+
+def test_engine_that_is_gone_is_named() -> None:
+    address = EngineAddress(host="unix:///nowhere/docker.sock")
+    client = docker.APIClient(address.host, version="1.41")
+    gone = ContainerEngine(address=address, client=client, environ={}, platform="linux/amd64", buildkit=True)
+    with (
+        pytest.raises(EngineUnavailable, match="/nowhere/docker"),
+        only_one(EngineVolumes(engine=gone), "a", timeout_s=1),
+    ):
+        pytest.fail("it got in")
+    client.close()
