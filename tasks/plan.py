@@ -77,7 +77,8 @@ class Plan(Record):
 
     `changed` holds the first paths, `changed_count` says how many there are. `ingredients` are what the
     fingerprint covers, by name. `repository` is where an image that has to be built is kept, `tags` are
-    what people may call it there; `bases` are the images from elsewhere that it is built on, by digest.
+    what people may call it there; `bases` are the images from elsewhere that it is built on, by digest,
+    and `context_bytes` is the size of what is sent to be built.
     """
 
     change: Change
@@ -91,6 +92,7 @@ class Plan(Record):
     terms: BuildTerms = BuildTerms()
     bases: dict[str, str] = {}
     tags: list[str] = []
+    context_bytes: int = 0
 
 
 class ImageContext(Record):

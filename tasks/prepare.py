@@ -146,6 +146,7 @@ def carry_out(
     if problems:
         return stopped(source, "the revision cannot be packaged", [*problems, *notices])
     bundle = make_bundle(source, contents, into=into)
+    context = make_context(source, inputs, into=into)
     plan = make_plan(
         source,
         policy,
@@ -155,7 +156,7 @@ def carry_out(
         builder=builder,
         purpose=purpose,
         pull_request=pull_request,
-    )
+    ).model_copy(update={"context_bytes": context.size_bytes})
     return Prepared(
         verdict=Verdict(
             status=Status.PASSED,
@@ -168,7 +169,7 @@ def carry_out(
         policy=policy,
         plan=plan,
         bundle=bundle,
-        context=make_context(source, inputs, into=into),
+        context=context,
     )
 
 
