@@ -16,7 +16,7 @@ COMMANDS = {
     "enroll": "Put a target repository under Taxiway's care.",
     "hold": "Hold a stage, so that it takes nothing.",
     "history": "Show what happened to a target.",
-    "image": "List, add and prune images.",
+    "image": "Build, check, explain, list and prune images.",
     "init": "Adopt what is ACTIVE in a stage today.",
     "install": "Register Taxiway's own tasks, workflows and launch plans.",
     "policy": "Check a taxiway.toml, or print its JSON Schema.",

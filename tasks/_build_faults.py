@@ -26,8 +26,10 @@ _STEP_FAILED = re.compile(r"executor failed running|did not complete successfull
 _SYNTAX = re.compile(r"(?:dockerfile )?parse error (?:on )?line (?P<line>\d+): (?P<said>.*)", re.IGNORECASE)
 _AT_LINE = re.compile(r"^Dockerfile:(?P<line>\d+)$", re.MULTILINE)
 _MISSING = re.compile(
-    r'"(?P<buildkit>[^"]+)": not found|(?:COPY|ADD) failed: .*stat (?P<classic>[^:]+): ', re.MULTILINE
+    r'"(?P<buildkit>[^"]+)":? not found|(?:COPY|ADD) failed: .*stat (?P<classic>[^:]+): ', re.MULTILINE
 )
+_STEP = re.compile(r"^ > (?P<name>.*):$", re.MULTILINE)
+_BASE_STEP = re.compile(r"\[internal\] load metadata|\[auth\]|\] FROM ")
 _NO_ROOM = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
 _NO_INDEX = re.compile(
     r"NewConnectionError|ConnectTimeout|ReadTimeout|Temporary failure (in name resolution|resolving)"
@@ -83,9 +85,10 @@ def build_fault(printed: str, *, engine: str, engine_answers: bool, platform: st
             f"The Dockerfile copies `{name.lstrip('/')}`, which is not among what it is built from. {shown}",
             remedy="Add it to image.dependencies, or correct its name.",
         )
-    return _registry_fault(
-        said, f"An image that the Dockerfile starts from cannot be had. {shown}"
-    ) or BuildFailed(
+    step = _STEP.search(printed)
+    of_base = step is None or _BASE_STEP.search(step["name"])
+    missing = f"An image that the Dockerfile starts from cannot be had. {shown}"
+    return (_registry_fault(said, missing) if of_base else None) or BuildFailed(
         f"The image could not be built. {shown}", remedy="See what the builder says, and correct it."
     )
 

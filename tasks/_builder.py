@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from tasks._types import Image
+from tasks._types import Finding, Image, Record
 
 
 class Purpose(str, enum.Enum):
@@ -26,6 +27,50 @@ class Action(str, enum.Enum):
     REUSED = "reused"
 
 
+class BuildTerms(Record):
+    """How an image is built, as far as policy and enrolment say: a container engine goes by it.
+
+    `secrets` are the names of those that the build is given, `base_images` the repositories that it may
+    start from. `network_host` says whether a single step may ask for the network of the engine's machine.
+    Of the sizes, 0 is no limit.
+    """
+
+    dockerfile: str = "Dockerfile"
+    platform: str = "linux/amd64"
+    build_args: dict[str, str] = {}
+    secrets: list[str] = []
+    network: str = "default"
+    network_host: bool = False
+    base_images: list[str] = ["*"]
+    context_bytes: int = 0
+    image_bytes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What an image is to be made from: `dockerfile` is the content of that file, None where there is none.
+
+    `listed` are the files that a build gets, `tree` all paths of the revision.
+    """
+
+    terms: BuildTerms
+    dockerfile: bytes | None
+    listed: AbstractSet[str]
+    tree: AbstractSet[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """What a builder contributes to a fingerprint, and why a recipe cannot be built, if it cannot.
+
+    `bases` are the images from elsewhere, as the Dockerfile has them, and what they are by digest.
+    """
+
+    traits: Mapping[str, str]
+    bases: Mapping[str, str] = field(default_factory=dict)
+    findings: Sequence[Finding] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Absent:
     """There is no image of a fingerprint; `because` says where it was looked for."""
@@ -35,13 +80,20 @@ class Absent:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildOrder:
-    """What to build: `context` is a folder with exactly the files that the fingerprint covers."""
+    """What to build: `context` is a folder with exactly the files that the fingerprint covers.
+
+    `labels` say what it is built from (see `tasks._engine_record`), `tags` are for people.
+    """
 
     fingerprint: str
     ingredients: Mapping[str, str]
     repository: str
     context: Path
     files: tuple[str, ...]
+    terms: BuildTerms = field(default_factory=BuildTerms)
+    bases: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +104,23 @@ class Built:
     action: Action
     because: str
     size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What an image is to be used for: where code is unpacked in it, on what, and whether root is refused."""
+
+    destination: str
+    platform: str
+    non_root: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """Why an image cannot be used, if it cannot, and what else is to be known about it."""
+
+    findings: Sequence[Finding] = ()
+    notes: Sequence[Finding] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +136,14 @@ class StoredImage:
 class ImageBuilder(Protocol):
     """Builds images, finds them by fingerprint, and keeps them."""
 
-    def traits(self) -> dict[str, str]:
-        """Return what the builder itself contributes to a fingerprint, such as the version of Python."""
+    def examine(self, recipe: Recipe) -> Examined:
+        """Return what the builder makes of a recipe: its own traits, such as the version of Python."""
 
     def find(self, fingerprint: str, repository: str) -> Image | Absent:
         """Return the image of `fingerprint` in `repository`, and count it as used."""
+
+    def holds(self, image: Image) -> bool:
+        """Say whether exactly this image is still there, and count it as used."""
 
     def build(self, order: BuildOrder) -> Built:
         """Build an image, or wait for another who is at it and take that one.
@@ -82,11 +154,19 @@ class ImageBuilder(Protocol):
             DiskFull: there was no room; nothing is left behind.
         """
 
+    def check(self, image: Image, usage: Usage) -> Checked:
+        """Find out whether Flyte can use an image so."""
+
     def images(self) -> list[StoredImage]:
         """Return all that are kept, the last used first."""
 
-    def prune(self, *, unused_for: timedelta, now: datetime, dry_run: bool) -> list[StoredImage]:
-        """Remove what nobody asked for in so long, and return it; on a dry run only return it."""
+    def prune(
+        self, *, unused_for: timedelta, now: datetime, dry_run: bool, keep: Collection[str] = ()
+    ) -> list[StoredImage]:
+        """Remove what nobody asked for in so long, but for the digests to `keep`, and return it.
+
+        On a dry run only return it.
+        """
 
 
 def home_of(repository: str, purpose: Purpose) -> str:

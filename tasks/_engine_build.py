@@ -70,6 +70,7 @@ class EngineOrder:
     limits: BuildLimits
     tags: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    build_args: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     cache_from: tuple[str, ...] = ()
     cache: bool = True
@@ -137,6 +138,8 @@ def arguments(
     words += ["--platform", order.platform] if order.platform else []
     for name, value in sorted(order.labels.items()):
         words += ["--label", f"{name}={value}"]
+    for name, value in sorted(order.build_args.items()):
+        words += ["--build-arg", f"{name}={value}"]
     if not buildkit:
         # Its cache would mix what different repositories made.
         return [*words, "--no-cache", "--force-rm", str(order.context)]

@@ -16,7 +16,8 @@ ANY = "*"
 class PreviewStage(Described):
     """Where pull requests are tried out: nothing here is trusted, so nothing here is shared.
 
-    `secret_groups` are the groups whose secrets a pull request's tasks may ask for; usually none.
+    `secret_groups` are the groups whose secrets a pull request's tasks may ask for, `build_secrets` those of
+    `image.secrets` that its image is built with; usually none of either.
     """
 
     project: v.ProjectName
@@ -26,6 +27,7 @@ class PreviewStage(Described):
     service_account: v.ServiceAccount = ""
     data_prefix: v.DataPrefix = ""
     secret_groups: list[str] = []
+    build_secrets: list[str] = []
 
 
 class Limits(Record):
@@ -33,7 +35,10 @@ class Limits(Record):
 
     Taxiway's own Flyte and the project's default service account need no entry. An image is within
     `images` if its repository is an entry or lies below one. `task_types` come on top of those that run
-    in a container of the target's own image.
+    in a container of the target's own image. `base_images` are repositories that a Dockerfile may start
+    from, in full (`docker.io/library/python`), or what they lie below; any, unless some are listed.
+    `build_networks` can hold `host`. `context_bytes` and `image_bytes` are the most that is sent to a
+    container engine, and that comes of it; 0 is no limit.
     """
 
     endpoints: list[str] = []
@@ -45,6 +50,10 @@ class Limits(Record):
     images: list[str] = []
     secret_groups: list[str] = []
     task_types: list[str] = []
+    base_images: list[str] = [ANY]
+    build_networks: list[str] = []
+    context_bytes: int = Field(default=64 * 1024**2, ge=0)
+    image_bytes: int = Field(default=16 * 1024**3, ge=0)
 
 
 class Identity(Record):

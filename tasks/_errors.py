@@ -291,6 +291,12 @@ class ImageContextChanged(Terminal):
     error_code = "TAXI:ImageContextChanged"
 
 
+class BuildSecretMissing(Terminal):
+    """A build is to be given a secret that does not exist."""
+
+    error_code = "TAXI:BuildSecretMissing"
+
+
 class BuilderMissing(Terminal):
     """The installation says nowhere how images are built."""
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from flyteidl.admin.task_pb2 import TaskSpec
+from pydantic import TypeAdapter
 
 from tasks import _package_program as program
 from tasks._entities import Entity
@@ -22,6 +23,7 @@ from tasks._types import Finding, Status, Verdict
 
 CODE_LOCATION = "{{ .remote_package_path }}"
 """Where a task's arguments name the code bundle; registration puts the bundle's URI there."""
+_FINDINGS = TypeAdapter(list[Finding])
 _FAST_EXECUTE = "pyflyte-fast-execute"
 _TRACEBACK = "Traceback (most recent call last)"
 _LONGEST_WORDS, _WORDS_LINES = 3000, 25
@@ -41,6 +43,7 @@ class PackageStatus(enum.IntEnum):
 
     NOT_STARTED = -1
     IMAGE_FAILED = -2
+    IMAGE_UNFIT = -3
     PACKAGED = program.PACKAGED
     FLYTEKIT_MISSING = program.FLYTEKIT_MISSING
     RAISED = program.RAISED
@@ -71,6 +74,8 @@ def read_package(archive: Path, *, status: int, log: str, image: str, destinatio
     if outcome is PackageStatus.NOT_STARTED:
         skipped = Verdict(status=Status.SKIPPED, summary="not packaged, for an earlier step did not pass")
         return Package(verdict=skipped)
+    if outcome is PackageStatus.IMAGE_UNFIT:
+        return _failed(_FINDINGS.validate_json(log))
     if outcome is not PackageStatus.PACKAGED:
         return _failed([refusal(outcome, log, image)])
     if _IMAGE_SPEC_ASSUMED.search(log):
@@ -87,6 +92,11 @@ def read_package(archive: Path, *, status: int, log: str, image: str, destinatio
     return Package(
         verdict=Verdict(status=Status.PASSED, summary=summary), entities=entities, digest=digest(entities)
     )
+
+
+def written(findings: Sequence[Finding]) -> str:
+    """Return findings about an image as the log of a packaging that was not begun."""
+    return _FINDINGS.dump_json(list(findings)).decode()
 
 
 def refusal(outcome: PackageStatus, log: str, image: str) -> Finding:

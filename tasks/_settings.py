@@ -14,7 +14,7 @@ from pathlib import Path
 from tasks._errors import BadUsage
 
 PREFIX = "TAXIWAY_"
-Setting = bool | int | float | Path | tuple[str, ...]
+Setting = bool | int | float | str | Path | tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,9 @@ class Settings:
     allow_file_urls: bool = False
     """Whether a target repository may be a `file://` URL; for trying out and for tests."""
     image_root: Path | None = None
-    """The folder of venv images; None where images are made by a container engine."""
+    """The folder of venv images, where there is no container engine."""
+    docker_host: str = ""
+    """The container engine that builds images, such as `tcp://builder:2376`; empty is none."""
     max_repository_bytes: int = 2 * 1024**3
     """The most that fetching one revision may bring."""
     max_bundle_bytes: int = 256 * 1024**2
@@ -66,6 +68,8 @@ def _parse(key: str, text: str, kind: object) -> Setting:
             return _not_negative(int(text) if kind == "int" else float(text))
         if kind == "tuple[str, ...]":
             return tuple(word for word in map(str.strip, text.split(",")) if word)
+        if kind == "str":
+            return text
         if not text:
             raise ValueError("an empty path")
         return Path(text)

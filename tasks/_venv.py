@@ -16,7 +16,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -24,7 +24,17 @@ from pathlib import Path, PurePosixPath
 import uv
 
 from tasks import _run
-from tasks._builder import Absent, Action, BuildOrder, Built, StoredImage
+from tasks._builder import (
+    Absent,
+    Action,
+    BuildOrder,
+    Built,
+    Checked,
+    Examined,
+    Recipe,
+    StoredImage,
+    Usage,
+)
 from tasks._errors import BuildFailed, CommandFailed, DiskFull, PackageIndexUnavailable, TaxiwayError
 from tasks._folder import folder_bytes
 from tasks._git_url import masked_urls
@@ -63,6 +73,11 @@ class VenvImages:
         """What is kept on disk."""
         return VenvStore(root=self.root)
 
+    def examine(self, recipe: Recipe) -> Examined:
+        """Return its traits; a Dockerfile is not looked at."""
+        del recipe
+        return Examined(traits=self.traits())
+
     def traits(self) -> dict[str, str]:
         """Return the builder's kind, Python's version and the machine it is for."""
         major, minor = sys.version_info[:2]
@@ -76,13 +91,24 @@ class VenvImages:
         """Return the image of `fingerprint` in `repository`, and count it as used."""
         return self.store.find(fingerprint, repository)
 
+    def holds(self, image: Image) -> bool:
+        """Say whether exactly this image is still there, and count it as used."""
+        return self.store.find(image.fingerprint, image.reference.rpartition("@")[0]) == image
+
+    def check(self, image: Image, usage: Usage) -> Checked:
+        """Find nothing: a virtual environment has neither a user nor an entrypoint."""
+        del image, usage
+        return Checked()
+
     def images(self) -> list[StoredImage]:
         """Return all images, the last used first."""
         return self.store.images()
 
-    def prune(self, *, unused_for: timedelta, now: datetime, dry_run: bool) -> list[StoredImage]:
+    def prune(
+        self, *, unused_for: timedelta, now: datetime, dry_run: bool, keep: Collection[str] = ()
+    ) -> list[StoredImage]:
         """Remove the images that nobody asked for in so long; on a dry run only return them."""
-        return self.store.prune(unused_for=unused_for, now=now, dry_run=dry_run)
+        return self.store.prune(unused_for=unused_for, now=now, dry_run=dry_run, keep=keep)
 
     def build(self, order: BuildOrder) -> Built:
         """Build the environment, or wait for another who is at it and take that one.

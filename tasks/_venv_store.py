@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -125,9 +125,15 @@ class VenvStore:
                 )
         return sorted(found, key=lambda stored: stored.used, reverse=True)
 
-    def prune(self, *, unused_for: timedelta, now: datetime, dry_run: bool) -> list[StoredImage]:
-        """Remove the images unused for so long, but for those that somebody is building again."""
-        old = [stored for stored in self.images() if now - stored.used >= unused_for]
+    def prune(
+        self, *, unused_for: timedelta, now: datetime, dry_run: bool, keep: Collection[str] = ()
+    ) -> list[StoredImage]:
+        """Remove the images unused for so long, but for those to `keep` or that somebody builds again."""
+        old = [
+            stored
+            for stored in self.images()
+            if now - stored.used >= unused_for and stored.image.digest not in keep
+        ]
         if dry_run:
             return old
         removed = [stored for stored in old if self._remove(stored, now - unused_for)]

@@ -19,8 +19,8 @@ from tasks._errors import ActivationBroken, ActivationRefused, FlyteNotFound, Ge
 from tasks._executions import phase_of, steps
 from tasks._home import Home
 from tasks._names import generation_name, plan_name
+from tasks._permits import permits
 from tasks._typed import Unreadable, value_of
-from tasks.limits import permits
 from tasks.stage_state import (
     GENERATION_FLOWS,
     WHOLE_NOTE,

@@ -19,9 +19,10 @@ from google.protobuf.json_format import MessageToDict
 from tasks import _pods
 from tasks._enrolment import Enrolment
 from tasks._entities import Entity, nodes, templates
+from tasks._permits import permits, permits_image
 from tasks._rewrite import identifiers
 from tasks._types import Finding, Status, Verdict
-from tasks.limits import permits, permits_image, permits_prefix
+from tasks.limits import permits_prefix
 
 CONTAINER_TYPES = frozenset({"python-task", "container", "raw-container", "container_array", "echo"})
 """The types of tasks that run in a container of their own image, or in none; others need the enrolment."""

@@ -29,7 +29,8 @@ def effective(protected: Policy | None, proposed: Policy, preview: PreviewStage)
     | `package.modules`, `package.source`, `package.destination` | the pull request                      |
     | `package.version`                                          | the protected branch                  |
     | `image.dockerfile`, `image.dependencies`, `image.platform` | the pull request                      |
-    | `image.repository`, `image.secrets`                        | the protected branch                  |
+    | `image.build_args`                                         | the pull request                      |
+    | `image.repository`, `image.secrets`, `image.network`       | the protected branch                  |
     | `stage`: which there are, and every setting and gate       | the protected branch                  |
     | `stage.smoke`                                              | the pull request's stage of that name |
 
@@ -49,8 +50,10 @@ def effective(protected: Policy | None, proposed: Policy, preview: PreviewStage)
         dockerfile=proposed.image.dockerfile,
         dependencies=proposed.image.dependencies,
         platform=proposed.image.platform,
+        build_args=proposed.image.build_args,
         repository=protected.image.repository,
         secrets=protected.image.secrets,
+        network=protected.image.network,
     )
     smoke = {stage.name: stage.smoke for stage in proposed.stage}
     stages = [
@@ -63,7 +66,7 @@ def effective(protected: Policy | None, proposed: Policy, preview: PreviewStage)
 def _first(proposed: Policy, preview: PreviewStage) -> Policy:
     first = proposed.stage[0]
     only = Stage(name=first.name, project=preview.project, domain=preview.domain, smoke=first.smoke)
-    image = proposed.image.model_copy(update={"secrets": []})
+    image = proposed.image.model_copy(update={"secrets": [], "network": "default"})
     return Policy(package=proposed.package, image=image, stage=[only])
 
 
@@ -87,7 +90,7 @@ def _left_out(used: Policy, proposed: Policy) -> Iterator[Finding]:
 def _differences(used: Policy, proposed: Policy) -> Iterator[str]:
     if used.package.version != proposed.package.version:
         yield "package.version"
-    for field in ("repository", "secrets"):
+    for field in ("repository", "secrets", "network"):
         if getattr(used.image, field) != getattr(proposed.image, field):
             yield f"image.{field}"
     stages = {stage.name: stage for stage in used.stage}

@@ -5,63 +5,82 @@ from __future__ import annotations
 import hashlib
 import tarfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from tasks._builder import Action, BuildOrder, Built, ImageBuilder
+from tasks._engine_open import engine_images
 from tasks._errors import BuilderMissing, ImageContextChanged
+from tasks._secrets import Secrets
 from tasks._settings import Settings
-from tasks._types import Image, Record
+from tasks._types import Finding, Image, Record
 from tasks._venv import VenvImages
 from tasks.plan import ImageContext, Plan, Reuse, blobs_of
 
 
 class ImageStep(Record):
-    """How the image was come by, in how many seconds; `size_bytes` is 0 where it was there already."""
+    """How the image was come by, in how many seconds; `size_bytes` is 0 where it was there already.
+
+    `notes` are what is to be known about it and stops nothing.
+    """
 
     image: Image
     action: Action
     because: str
     seconds: float
     size_bytes: int
+    notes: list[Finding] = []
 
 
-def image_builder(settings: Settings, environ: Mapping[str, str]) -> ImageBuilder:
-    """Return the builder of this installation.
+@contextmanager
+def image_builder(settings: Settings, environ: Mapping[str, str], secrets: Secrets) -> Iterator[ImageBuilder]:
+    """Give the builder of this installation: that of its container engine, where it has one.
 
     Raises:
         BuilderMissing: the settings name none.
+        RegistryCredentialsInvalid: what is known of registries' logins cannot be read.
     """
-    if settings.image_root is None:
+    if settings.docker_host:
+        with engine_images(settings, environ, secrets) as builder:
+            yield builder
+    elif settings.image_root is not None:
+        yield VenvImages(root=settings.image_root, environ=environ, timeout_s=settings.build_timeout_s)
+    else:
         raise BuilderMissing(
-            "This installation says nowhere where images are kept.",
-            remedy="Set TAXIWAY_IMAGE_ROOT to a folder for venv images; a sandbox does so by itself.",
+            "This installation says nowhere how images are built.",
+            remedy="Set TAXIWAY_DOCKER_HOST to a container engine (`taxiway install --docker-host`), or "
+            "TAXIWAY_IMAGE_ROOT to a folder for venv images, as a sandbox does by itself.",
         )
-    return VenvImages(root=settings.image_root, environ=environ, timeout_s=settings.build_timeout_s)
 
 
-def ensure_image(plan: Plan, context: ImageContext, *, builder: ImageBuilder, into: Path) -> ImageStep:
+def ensure_image(
+    plan: Plan,
+    context: ImageContext,
+    *,
+    builder: ImageBuilder,
+    into: Path,
+    labels: Mapping[str, str] | None = None,
+) -> ImageStep:
     """Have the image of `plan`; where it has to be built, unpack `context` below the folder `into`.
 
-    An image that was there when the plan was made and has been pruned since is built again.
+    An image that was there when the plan was made is taken as it was then, whatever its name means by now;
+    one that has been pruned since is built again, with `labels`.
 
     Raises:
         ImageContextChanged: `context` does not hold the files that the fingerprint covers.
         BuildFailed, BuildBusy, DiskFull: see `ImageBuilder.build`.
     """
     started = time.monotonic()
-    if isinstance(plan.decision, Reuse):
-        repository = plan.decision.image.reference.rpartition("@")[0]
-        found = builder.find(plan.fingerprint, repository)
-        if isinstance(found, Image):
-            return ImageStep(
-                image=found,
-                action=Action.REUSED,
-                because=plan.decision.because,
-                seconds=time.monotonic() - started,
-                size_bytes=0,
-            )
-    built = _build(plan, context, builder, into)
+    if isinstance(plan.decision, Reuse) and builder.holds(plan.decision.image):
+        return ImageStep(
+            image=plan.decision.image,
+            action=Action.REUSED,
+            because=plan.decision.because,
+            seconds=time.monotonic() - started,
+            size_bytes=0,
+        )
+    built = _build(plan, context, builder, into, labels or {})
     return ImageStep(
         image=built.image,
         action=built.action,
@@ -71,7 +90,9 @@ def ensure_image(plan: Plan, context: ImageContext, *, builder: ImageBuilder, in
     )
 
 
-def _build(plan: Plan, context: ImageContext, builder: ImageBuilder, into: Path) -> Built:
+def _build(
+    plan: Plan, context: ImageContext, builder: ImageBuilder, into: Path, labels: Mapping[str, str]
+) -> Built:
     blobs = blobs_of(plan.ingredients)
     folder = into / "context"
     unpack_context(Path(context.file.download()), blobs, into=folder)
@@ -82,6 +103,10 @@ def _build(plan: Plan, context: ImageContext, builder: ImageBuilder, into: Path)
             repository=plan.repository,
             context=folder,
             files=tuple(sorted(blobs)),
+            terms=plan.terms,
+            bases=plan.bases,
+            labels=labels,
+            tags=tuple(plan.tags),
         )
     )
 
@@ -103,6 +128,7 @@ def unpack_context(archive: Path, blobs: Mapping[str, str], *, into: Path) -> No
             target = into / member.name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
+            target.chmod(0o755 if member.mode & 0o100 else 0o644)
     if missing:
         raise _changed(min(missing))
 

@@ -5,20 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tasks._enrolment import ANY, Enrolment
+from tasks._permits import permits, permits_image
 from tasks._types import Finding
 from tasks.policy import POLICY_FILE, Policy
-
-
-def permits(entries: Sequence[str], value: str) -> bool:
-    """Whether a list of limits lets `value` through; an empty value names nothing and always passes."""
-    return not value or value in entries or ANY in entries
-
-
-def permits_image(entries: Sequence[str], repository: str) -> bool:
-    """Whether an image repository is one of the entries or lies below one."""
-    return ANY in entries or any(
-        repository == entry or repository.startswith(f"{entry}/") for entry in entries
-    )
 
 
 def permits_prefix(entries: Sequence[str], uri: str) -> bool:
@@ -57,6 +46,8 @@ def _named(policy: Policy, enrolment: Enrolment) -> Iterator[tuple[str, str, str
             groups,
             permits(groups, secret.partition("/")[0]),
         )
+    host = policy.image.network if policy.image.network == "host" else ""
+    yield "image.network", host, "build_networks", limits.build_networks, permits(limits.build_networks, host)
     for index, stage in enumerate(policy.stage):
         for field, key, entries in (
             ("endpoint", "endpoints", limits.endpoints),

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from flytekit import ContainerTask, PodTemplate, Resources, TaskMetadata, dynamic
+from flytekit import ContainerTask, PodTemplate, Resources, TaskMetadata, current_context, dynamic
 from flytekit.types.file import FlyteFile
 from kubernetes.client import (
     V1Capabilities,
@@ -23,10 +23,15 @@ from kubernetes.client import (
 )
 
 from tasks import _package_program as program
-from tasks._errors import BuildFailed
-from tasks._packaged import PackageStatus
+from tasks._builder import Usage
+from tasks._engine_record import REVISION, SOURCE, VERSION
+from tasks._engine_secrets import ENGINE_SECRETS
+from tasks._errors import BuildFailed, BuildTimedOut, BuildTooLarge
+from tasks._packaged import PackageStatus, written
+from tasks._registry_credentials import REGISTRY_SECRETS
 from tasks._settings import read_settings
 from tasks.image import ImageStep, ensure_image, image_builder
+from tasks.policy import Policy
 from tasks.prepare import Prepared
 
 NOBODY = 65534
@@ -96,19 +101,30 @@ package_target = ContainerTask(
 )
 
 
-@dynamic(requests=Resources(cpu="250m", mem="400Mi"), limits=Resources(cpu="2", mem="1Gi"), retries=2)
+@dynamic(
+    requests=Resources(cpu="250m", mem="400Mi"),
+    limits=Resources(cpu="2", mem="1Gi"),
+    secret_requests=[*REGISTRY_SECRETS, *ENGINE_SECRETS],
+    retries=2,
+)
 def build_and_package(prepared: Prepared) -> Packaging:
     """Have the revision's image, then package its code in it; start no pod where there is nothing to do."""
     policy, plan, context, bundle = prepared.policy, prepared.plan, prepared.context, prepared.bundle
     if not prepared.verdict.passed or not (policy and plan and context and bundle):
         return not_packaged(PackageStatus.NOT_STARTED, "")
     settings = read_settings(os.environ)
-    builder = image_builder(settings, os.environ)
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            step = ensure_image(plan, context, builder=builder, into=Path(folder))
-    except BuildFailed as error:
+        with (
+            image_builder(settings, os.environ, current_context().secrets) as builder,
+            tempfile.TemporaryDirectory() as folder,
+        ):
+            step = ensure_image(plan, context, builder=builder, into=Path(folder), labels=labels_of(prepared))
+            checked = builder.check(step.image, usage_of(policy))
+    except (BuildFailed, BuildTimedOut, BuildTooLarge) as error:
         return not_packaged(PackageStatus.IMAGE_FAILED, str(error))
+    if checked.findings:
+        return not_packaged(PackageStatus.IMAGE_UNFIT, written(checked.findings))
+    step = step.model_copy(update={"notes": list(checked.notes)})
     packaged = package_target(
         bundle=bundle.file,
         modules=" ".join(policy.package.modules),
@@ -117,6 +133,21 @@ def build_and_package(prepared: Prepared) -> Packaging:
         timeout_s=settings.package_timeout_s,
     ).with_overrides(container_image=step.image.reference, node_name="package-target")
     return Packaging(image=step, status=packaged.status, log=packaged.log, package=packaged.package)
+
+
+def labels_of(prepared: Prepared) -> dict[str, str]:
+    """Return what an image says of the revision that it is built for."""
+    version = {VERSION: prepared.version} if prepared.version else {}
+    return {SOURCE: prepared.revision.repository, REVISION: prepared.revision.sha, **version}
+
+
+def usage_of(policy: Policy) -> Usage:
+    """Return what an image has to be fit for: root is refused where any stage refuses it."""
+    return Usage(
+        destination=policy.package.destination,
+        platform=policy.image.platform,
+        non_root=any(stage.non_root for stage in policy.stage),
+    )
 
 
 def not_packaged(status: PackageStatus, log: str) -> Packaging:

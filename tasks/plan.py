@@ -16,9 +16,20 @@ from typing import Literal
 from flytekit.types.file import FlyteFile
 from pydantic import Field
 
-from tasks._builder import Absent, ImageBuilder, Purpose, home_of, sources_of
+from tasks._builder import (
+    Absent,
+    BuildTerms,
+    Examined,
+    ImageBuilder,
+    Purpose,
+    Recipe,
+    home_of,
+    sources_of,
+)
 from tasks._digests import json_digest
-from tasks._git import TreeEntry
+from tasks._enrolment import ANY, Enrolment
+from tasks._git import Kind, TreeEntry
+from tasks._permits import permits
 from tasks._types import Finding, Image, Record
 from tasks.bundle import write_archive
 from tasks.policy import POLICY_FILE, ImagePolicy, Policy
@@ -26,6 +37,7 @@ from tasks.source import Base, Source
 
 _MOST_PATHS = 100
 _FILE = "file:"
+_SHORT = 7
 
 
 class Change(str, enum.Enum):
@@ -64,7 +76,9 @@ class Plan(Record):
     """What a revision changes, what its image is made from, and whether that image has to be built.
 
     `changed` holds the first paths, `changed_count` says how many there are. `ingredients` are what the
-    fingerprint covers, by name. `repository` is where an image that has to be built is kept.
+    fingerprint covers, by name. `repository` is where an image that has to be built is kept, `tags` are
+    what people may call it there; `bases` are the images from elsewhere that it is built on, by digest,
+    and `context_bytes` is the size of what is sent to be built.
     """
 
     change: Change
@@ -75,6 +89,10 @@ class Plan(Record):
     ingredients: dict[str, str]
     repository: str
     decision: Reuse | Build
+    terms: BuildTerms = BuildTerms()
+    bases: dict[str, str] = {}
+    tags: list[str] = []
+    context_bytes: int = 0
 
 
 class ImageContext(Record):
@@ -123,15 +141,36 @@ def make_context(source: Source, inputs: Inputs, *, into: Path) -> ImageContext:
     )
 
 
+def read_recipe(source: Source, inputs: Inputs, terms: BuildTerms, *, at: str) -> Recipe:
+    """Return what the image of commit `at` is to be made from, for a builder to look at."""
+    source.repository.bring([entry.oid for entry in inputs.files])
+    listed = {entry.path: entry.oid for entry in inputs.files}
+    oid = listed.get(terms.dockerfile)
+    return Recipe(
+        terms=terms,
+        dockerfile=next(source.repository.contents([oid])) if oid else None,
+        listed=frozenset(listed),
+        tree=frozenset(entry.path for entry in source.entries(at=at)),
+    )
+
+
 def make_plan(
-    source: Source, policy: Policy, inputs: Inputs, *, builder: ImageBuilder, purpose: Purpose
+    source: Source,
+    policy: Policy,
+    inputs: Inputs,
+    *,
+    terms: BuildTerms,
+    examined: Examined,
+    builder: ImageBuilder,
+    purpose: Purpose,
+    pull_request: int = 0,
 ) -> Plan:
     """Compare the revision with its base, and look for an image of its inputs."""
     changed = [
         ChangedPath(path=path, change=change_of(path, policy))
         for path in (source.changed_paths() if source.base.found else [])
     ]
-    ingredients = ingredients_of(inputs.files, policy.image, builder.traits())
+    ingredients = ingredients_of(inputs.files, policy.image, examined.traits)
     fingerprint = fingerprint_of(ingredients)
     looked = [
         builder.find(fingerprint, repository) for repository in sources_of(policy.image.repository, purpose)
@@ -145,7 +184,45 @@ def make_plan(
         ingredients=ingredients,
         repository=home_of(policy.image.repository, purpose),
         decision=decide(looked),
+        terms=terms,
+        bases=dict(examined.bases),
+        tags=tags_of(source.revision.sha, pull_request),
     )
+
+
+def terms_of(policy: ImagePolicy, enrolment: Enrolment, purpose: Purpose) -> BuildTerms:
+    """Return how an image is built; for a preview, with the secrets alone that its enrolment names for it."""
+    limits = enrolment.limits
+    allowed = enrolment.preview.build_secrets if purpose is Purpose.PREVIEW else [ANY]
+    return BuildTerms(
+        dockerfile=policy.dockerfile,
+        platform=policy.platform,
+        build_args=policy.build_args,
+        secrets=[name for name in policy.secrets if permits(allowed, name)],
+        network=policy.network,
+        network_host=permits(limits.build_networks, "host"),
+        base_images=limits.base_images,
+        context_bytes=limits.context_bytes,
+        image_bytes=limits.image_bytes,
+    )
+
+
+def withheld(policy: ImagePolicy, terms: BuildTerms) -> list[Finding]:
+    """Return a notice for each secret that the policy names and this build is not given."""
+    return [
+        Finding(
+            where="image.secrets",
+            problem=f"The image of a preview is built without the secret {name}.",
+            remedy="Nothing, if it builds; else have an administrator add it to `preview.build_secrets`.",
+        )
+        for name in policy.secrets
+        if name not in terms.secrets
+    ]
+
+
+def tags_of(sha: str, pull_request: int) -> list[str]:
+    """Return what people may call an image by: the revision's short SHA, and its pull request."""
+    return [sha[:_SHORT], *([f"pr-{pull_request}"] if pull_request else [])]
 
 
 def ingredients_of(
@@ -153,6 +230,7 @@ def ingredients_of(
 ) -> dict[str, str]:
     """Name everything that an image is made from: its files by their blobs, and what else decides it."""
     blobs = {_FILE + entry.path: entry.oid for entry in files}
+    blobs |= {f"mode:{entry.path}": "executable" for entry in files if entry.kind is Kind.EXECUTABLE}
     listed = {"dependencies": " ".join(policy.dependencies), "platform": policy.platform}
     return dict(sorted({**blobs, **listed, **traits}.items()))
 

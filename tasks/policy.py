@@ -64,6 +64,10 @@ class ImagePolicy(Described):
     """What the image runs on."""
     secrets: list[v.SecretName] = []
     """Secrets that are mounted while the image is built; the enrolment has to allow them."""
+    build_args: Annotated[dict[v.EnvName, v.Text], v.TableSchema()] = {}
+    """Values for the `ARG`s of the Dockerfile."""
+    network: Literal["default", "none", "host"] = "default"
+    """What a build may reach; `host`, the network of the engine's machine, needs the enrolment's leave."""
 
 
 class SmokeTest(Described):
@@ -159,6 +163,8 @@ class Stage(Described):
     """Kubernetes annotations of executions."""
     env: Annotated[dict[v.EnvName, v.Text], v.TableSchema()] = {}
     """Environment variables of executions."""
+    non_root: bool = False
+    """Whether an image whose user is root is refused, here and in previews."""
     max_parallelism: Annotated[int, Field(ge=0)] = 0
     """How many nodes of an execution may run at once; 0 is Flyte's default."""
     activate: list[v.EntityName] = []

@@ -16,6 +16,7 @@ from tasks._errors import FileMissing
 from tasks._flyte import connect
 from tasks._git_credentials import GIT_SECRETS, Credentials, read_credentials
 from tasks._own import home_of, own_execution
+from tasks._registry_credentials import REGISTRY_SECRETS
 from tasks._settings import Settings, read_settings
 from tasks._toml import Invalid
 from tasks._types import Finding, Record, Revision, Status, Verdict
@@ -24,7 +25,16 @@ from tasks.effective import effective
 from tasks.image import image_builder
 from tasks.limits import within
 from tasks.manifest import StoredManifest
-from tasks.plan import ImageContext, Plan, find_inputs, make_context, make_plan
+from tasks.plan import (
+    ImageContext,
+    Plan,
+    find_inputs,
+    make_context,
+    make_plan,
+    read_recipe,
+    terms_of,
+    withheld,
+)
 from tasks.policy import POLICY_FILE, Policy, missing, read_policy
 from tasks.rivals import supersede_previews
 from tasks.source import Commit, Source, checked_sha, fetch
@@ -89,22 +99,38 @@ def read_policy_at(source: Source, commit: str) -> Policy | Invalid | None:
 
 
 def prepare_revision(
-    source: Source, enrolment: Enrolment, *, builder: ImageBuilder, settings: Settings, into: Path
+    source: Source,
+    enrolment: Enrolment,
+    *,
+    builder: ImageBuilder,
+    settings: Settings,
+    into: Path,
+    pull_request: int = 0,
 ) -> Prepared:
     """Judge, plan and bundle a fetched revision for a preview; the files go into the folder `into`."""
     policies = read_policy_at(source, source.protected), read_policy_at(source, source.revision.sha)
-    judged = judge(*policies, enrolment)
-    return carry_out(source, judged, purpose=Purpose.PREVIEW, builder=builder, settings=settings, into=into)
+    return carry_out(
+        source,
+        judge(*policies, enrolment),
+        enrolment,
+        purpose=Purpose.PREVIEW,
+        builder=builder,
+        settings=settings,
+        into=into,
+        pull_request=pull_request,
+    )
 
 
 def carry_out(
     source: Source,
     judged: Judged,
+    enrolment: Enrolment,
     *,
     purpose: Purpose,
     builder: ImageBuilder,
     settings: Settings,
     into: Path,
+    pull_request: int = 0,
 ) -> Prepared:
     """Plan and bundle a fetched revision by the policy that it was judged to have."""
     sha = source.revision.sha
@@ -113,16 +139,29 @@ def carry_out(
     policy = judged.policy
     inputs = find_inputs(source, policy.image, at=sha)
     contents = examine(source, at=sha, under=policy.package.source, limit=settings.max_bundle_bytes)
-    problems = [*inputs.problems, *contents.problems]
+    terms = terms_of(policy.image, enrolment, purpose)
+    examined = builder.examine(read_recipe(source, inputs, terms, at=sha))
+    notices = [*withheld(policy.image, terms), *judged.findings]
+    problems = [*inputs.problems, *examined.findings, *contents.problems]
     if problems:
-        return stopped(source, "the revision cannot be packaged", [*problems, *judged.findings])
+        return stopped(source, "the revision cannot be packaged", [*problems, *notices])
     bundle = make_bundle(source, contents, into=into)
-    plan = make_plan(source, policy, inputs, builder=builder, purpose=purpose)
+    context = make_context(source, inputs, into=into)
+    plan = make_plan(
+        source,
+        policy,
+        inputs,
+        terms=terms,
+        examined=examined,
+        builder=builder,
+        purpose=purpose,
+        pull_request=pull_request,
+    ).model_copy(update={"context_bytes": context.size_bytes})
     return Prepared(
         verdict=Verdict(
             status=Status.PASSED,
             summary=f"changes {plan.change.value}",
-            findings=[*judged.findings, *bundle.notes],
+            findings=[*notices, *bundle.notes],
         ),
         revision=source.revision,
         commit=source.commit,
@@ -130,7 +169,7 @@ def carry_out(
         policy=policy,
         plan=plan,
         bundle=bundle,
-        context=make_context(source, inputs, into=into),
+        context=context,
     )
 
 
@@ -172,7 +211,7 @@ def stopped(source: Source, why: str, findings: Sequence[Finding]) -> Prepared:
 @task(
     requests=Resources(cpu="500m", mem="400Mi"),
     limits=Resources(cpu="2", mem="1Gi"),
-    secret_requests=GIT_SECRETS,
+    secret_requests=[*GIT_SECRETS, *REGISTRY_SECRETS],
     retries=2,
 )
 def prepare(enrolment: Enrolment, sha: str, pull_request: int) -> Prepared:
@@ -192,5 +231,7 @@ def prepare(enrolment: Enrolment, sha: str, pull_request: int) -> Prepared:
         credentials=read_credentials(current_context().secrets),
         environ=os.environ,
     )
-    builder = image_builder(settings, os.environ)
-    return prepare_revision(source, enrolment, builder=builder, settings=settings, into=into)
+    with image_builder(settings, os.environ, current_context().secrets) as builder:
+        return prepare_revision(
+            source, enrolment, builder=builder, settings=settings, into=into, pull_request=pull_request
+        )

@@ -16,6 +16,7 @@ from tasks._flyte import connect
 from tasks._git_credentials import GIT_SECRETS, read_credentials
 from tasks._home import Home
 from tasks._own import home_of
+from tasks._registry_credentials import REGISTRY_SECRETS
 from tasks._settings import Settings, read_settings
 from tasks._toml import Invalid
 from tasks._types import Finding, Status, Verdict
@@ -110,7 +111,7 @@ def prepare_for_release(
     if isinstance(version, Finding):
         return stopped(source, "the release has no version", [version])
     prepared = carry_out(
-        source, judged, purpose=Purpose.RELEASE, builder=builder, settings=settings, into=into
+        source, judged, enrolment, purpose=Purpose.RELEASE, builder=builder, settings=settings, into=into
     )
     return prepared.model_copy(update={"version": version})
 
@@ -125,7 +126,7 @@ def _released(home: Home, sha: str) -> StoredManifest | None:
 @task(
     requests=Resources(cpu="500m", mem="400Mi"),
     limits=Resources(cpu="2", mem="1Gi"),
-    secret_requests=GIT_SECRETS,
+    secret_requests=[*GIT_SECRETS, *REGISTRY_SECRETS],
     retries=2,
 )
 def prepare_release(enrolment: Enrolment, sha: str) -> Prepared:
@@ -137,14 +138,15 @@ def prepare_release(enrolment: Enrolment, sha: str) -> Prepared:
     source = fetch_revision(
         enrolment, sha, into=into, settings=settings, credentials=credentials, environ=environ
     )
-    with connect(
-        Config.auto(), timeout_s=settings.rpc_timeout_s, patience_s=settings.rpc_patience_s
-    ) as flyte:
+    with (
+        connect(Config.auto(), timeout_s=settings.rpc_timeout_s, patience_s=settings.rpc_patience_s) as flyte,
+        image_builder(settings, environ, current_context().secrets) as builder,
+    ):
         return prepare_for_release(
             source,
             enrolment,
             home=home_of(flyte, enrolment.name),
-            builder=image_builder(settings, environ),
+            builder=builder,
             settings=settings,
             into=into,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from tasks._types import Finding, Record, Status, Verdict
@@ -51,10 +52,15 @@ class ReleaseReport(Record):
         return list(self.verdict.findings)
 
 
-def overall(prepared: Prepared, released: Released, carried: Carried) -> Verdict:
-    """Return the verdict that the steps' add up to: the first failed one, or how far the release got."""
+def overall(
+    prepared: Prepared, released: Released, carried: Carried, *, notes: Sequence[Finding] = ()
+) -> Verdict:
+    """Return the verdict that the steps' add up to: the first failed one, or how far the release got.
+
+    `notes` are to be known, and change nothing.
+    """
     steps = [prepared.verdict, released.package, released.admission, released.verdict, carried.verdict]
     failed = next((verdict for verdict in steps if verdict.status is Status.FAILED), None)
     decisive = failed or carried.verdict
     findings = [finding for verdict in steps for finding in verdict.findings]
-    return Verdict(status=decisive.status, summary=decisive.summary, findings=findings)
+    return Verdict(status=decisive.status, summary=decisive.summary, findings=[*findings, *notes])

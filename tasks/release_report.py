@@ -46,7 +46,7 @@ def report_release(
     steps = own_steps(identifier, config)
     done = publish(
         ReleaseReport(
-            verdict=overall(prepared, released, carried),
+            verdict=overall(prepared, released, carried, notes=image.notes if image else ()),
             target=enrolment.name,
             repository=prepared.revision.repository,
             sha=prepared.revision.sha,

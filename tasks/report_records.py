@@ -111,8 +111,10 @@ def report_of(
     versions: dict[str, str],
 ) -> Report:
     """Put the records of the steps together into the report of a preview that ran to its end."""
+    verdict = overall(prepared.verdict, registered, smoke)
+    notes = image.notes if image else []
     return Report(
-        verdict=overall(prepared.verdict, registered, smoke),
+        verdict=verdict.model_copy(update={"findings": _unique([*verdict.findings, *notes])}),
         target=target,
         repository=prepared.revision.repository,
         sha=prepared.revision.sha,

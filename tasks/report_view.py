@@ -81,6 +81,7 @@ def _plan(plan: Plan) -> Section:
         fact("Image", "to be built" if build else "to be reused"),
         fact("Because", plan.decision.because),
         fact("Fingerprint of the image", plan.fingerprint, code=True),
+        *([fact("Sent to be built", size(plan.context_bytes))] if plan.context_bytes else []),
     ]
     rows = [[Cell(text=one.path, code=True), Cell(text=one.change.value)] for one in plan.changed[:ROWS]]
     made_of = [
@@ -108,9 +109,10 @@ def _image(step: ImageStep) -> Section:
     facts = [fact("Reference", step.image.reference, code=True), fact("Because", step.because)]
     if step.size_bytes:
         facts.append(fact("Size", size(step.size_bytes)))
+    facts += [fact("Note", f"{note.problem} {note.remedy}") for note in step.notes]
     return Section(
         title="Image",
-        tone=Tone.GOOD,
+        tone=Tone.WARN if step.notes else Tone.GOOD,
         summary=f"{step.action.value.capitalize()} in {step.seconds:.1f} s.",
         facts=facts,
     )

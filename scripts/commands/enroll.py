@@ -25,6 +25,8 @@ LIMITS = {
     "image": "images",
     "secret-group": "secret_groups",
     "task-type": "task_types",
+    "base-image": "base_images",
+    "build-network": "build_networks",
 }
 """The flags `--limit-<name>`, and the list of limits that each adds to."""
 
@@ -65,6 +67,12 @@ def _limit_options(command: Any) -> Any:
     "preview_secret_groups",
     multiple=True,
     help="A group whose secrets a pull request's tasks may ask for.",
+)
+@click.option(
+    "--preview-build-secret",
+    "preview_build_secrets",
+    multiple=True,
+    help="A secret of `image.secrets` that a pull request's image is built with.",
 )
 @_limit_options
 @click.option(
@@ -131,7 +139,7 @@ def values_of(given: dict[str, Any]) -> dict[str, Any]:
     preview = dict(values.get("preview") or {})
     for field, default in (("project", f"{values['name']}-previews"), ("domain", "development")):
         preview[field] = given.get(f"preview_{field}") or preview.get(field, default)
-    for field in ("service_account", "data_prefix", "secret_groups"):
+    for field in ("service_account", "data_prefix", "secret_groups", "build_secrets"):
         if given.get(f"preview_{field}"):
             preview[field] = given[f"preview_{field}"]
     limits = dict(values.get("limits") or {})

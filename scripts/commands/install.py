@@ -17,6 +17,8 @@ from tasks._flyte import Flyte
 from tasks._quantities import quantity
 from tasks._settings import read_settings
 
+DOCKER_HOST = "TAXIWAY_DOCKER_HOST"
+
 
 def _quantity(context: click.Context, parameter: click.Parameter, value: str) -> str:
     del context, parameter
@@ -52,6 +54,11 @@ def _pairs(context: click.Context, parameter: click.Parameter, value: tuple[str,
 )
 @click.option("--cluster-insecure/--cluster-secure", default=None, help="Whether tasks reach it without TLS.")
 @click.option("--image", default="", help="An image that holds Taxiway; left out, the sandbox's own.")
+@click.option(
+    "--docker-host",
+    default="",
+    help="The container engine that builds images, as tasks reach it, such as tcp://builder:2376.",
+)
 @click.option("--cpu", default="", callback=_quantity, help="CPU limit of every task, such as 1 or 1500m.")
 @click.option("--memory", default="", callback=_quantity, help="Memory limit of every task, such as 1Gi.")
 @click.option("--service-account", default="", help="Kubernetes service account of Taxiway's tasks.")
@@ -78,6 +85,7 @@ def command(
     cluster_endpoint: str,
     cluster_insecure: bool | None,
     image: str,
+    docker_host: str,
     cpu: str,
     memory: str,
     service_account: str,
@@ -115,6 +123,7 @@ def command(
                     insecure=cluster_insecure,
                     file_urls=sandbox if allow_file_urls is None else allow_file_urls,
                 ),
+                **({DOCKER_HOST: docker_host} if docker_host else {}),
                 **env,
             },
         )

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 import docker
 import pytest
 
-from tasks import _contract
 from tasks._contract import Contract, check_contract
 from tasks._engine import Engine, EngineAddress, open_engine
 from tasks._errors import RegistryRefused
@@ -146,7 +145,3 @@ def test_an_image_for_another_machine_is_not_started(opened: Engine, flytekit_im
 def test_an_image_that_is_nowhere(opened: Engine) -> None:
     with pytest.raises(RegistryRefused, match="cannot be looked into"):
         check_contract(opened, "127.0.0.1:1/nothing:1", destination=".", platform="", non_root=False)
-
-
-def test_what_an_image_prints_is_no_answer_unless_the_script_wrote_it() -> None:
-    assert _contract.PROGRAMS

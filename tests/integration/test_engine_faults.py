@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -70,7 +71,7 @@ def place(host: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
         pytest.param(
             "FROM tiny:1\nRUN echo on stdout; echo on stderr >&2; exit 3\n",
             BuildFailed,
-            "(?s)on stdout\n.*on stderr\n.*exit code: 3",
+            r"(?s)(?=.*\d on stdout\n)(?=.*\d on stderr\n).*exit code: 3",
             id="a command fails",
         ),
         pytest.param(
@@ -79,7 +80,7 @@ def place(host: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
         pytest.param(
             "FROM tiny:1\nRUN --mount=type=secret,id=none,required true\n",
             BuildFailed,
-            "secret none: not found",
+            "secret none not found",
             id="a secret that is not given",
         ),
         pytest.param(
@@ -148,7 +149,7 @@ def test_a_build_that_hangs_and_forks_is_ended_with_all_that_it_started(place: S
     mark = str(100_000 + int(uuid.uuid4().hex[:6], 16))
     dockerfile = f"FROM tiny:1\nRUN echo begun; for i in $(seq 20); do sleep {mark} & done; sleep {mark}\n"
     order = place.order(dockerfile, limits=BuildLimits(timeout_s=8))
-    with pytest.raises(BuildTimedOut, match="(?s)ended after 8 s.*begun"):
+    with pytest.raises(BuildTimedOut, match=r"(?s)ended after 8 s.*begun"):
         place.build(order)
     wait_until(lambda: not running(mark))
 
@@ -252,21 +253,23 @@ def own(request: pytest.FixtureRequest) -> Iterator[str]:
 
 def test_an_engine_that_dies_in_the_middle_may_come_back(own: str, place: Site, tmp_path: Path) -> None:
     mark = str(100_000 + int(uuid.uuid4().hex[:6], 16))
-    pid = int(Path(own.removeprefix("unix://")).with_name("pid").read_text())
+    pid_file = Path(own.removeprefix("unix://")).with_name("pid")
+    pid = int(pid_file.read_text())
     words = psutil.Process(pid).cmdline()
+    own_containerd = psutil.Process(pid).children()
     slow = (
         f"FROM tiny:1\nRUN --mount=type=cache,target=/c [ -e /c/was ] || {{ touch /c/was; sleep {mark}; }}\n"
     )
 
     def kill() -> None:
-        wait_until(lambda: running(mark))
+        wait_until(lambda: bool(running(mark)))
         os.kill(pid, signal.SIGKILL)
 
-    with (
-        open_engine(EngineAddress(host=own), environ=os.environ) as engine,
-        docker_registry(tmp_path / "registry", login=LOGIN) as registry,
-        site(engine, registry, tmp_path) as there,
-    ):
+    with ExitStack() as opened:
+        engine = opened.enter_context(open_engine(EngineAddress(host=own), environ=os.environ))
+        registry = opened.enter_context(docker_registry(tmp_path / "registry", login=LOGIN))
+        again = opened.enter_context(ExitStack())  # before the site, which is cleared on it
+        there = opened.enter_context(site(engine, registry, tmp_path))
         killing = threading.Thread(target=kill)
         killing.start()
         order = there.order(slow)
@@ -274,14 +277,16 @@ def test_an_engine_that_dies_in_the_middle_may_come_back(own: str, place: Site, 
             there.build(order)
         killing.join()
         assert isinstance(raised.value, Recoverable)
-        wait_until(lambda: not running(mark))
-        with subprocess.Popen(words, stderr=subprocess.DEVNULL) as again:
-            try:
-                wait_until(lambda: daemon.answers(own))
-                assert there.build(order).digest
-                there.repositories.clear()
-            finally:
-                again.terminate()
+        for left in (*running(mark), *own_containerd):  # what an engine ran outlives a SIGKILL of it
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.kill()
+        # Nobody has waited for these processes yet, so that they would count as running.
+        for file in (pid_file, pid_file.with_name("exec") / "containerd/containerd.pid"):
+            file.unlink(missing_ok=True)
+        restarted = again.enter_context(subprocess.Popen(words, stderr=subprocess.DEVNULL))
+        again.callback(restarted.terminate)
+        wait_until(lambda: daemon.answers(own))
+        assert there.build(order).digest
 
 
 def test_a_full_disk_of_the_engine_is_named(tmp_path: Path, place: Site) -> None:
@@ -302,9 +307,10 @@ def test_a_full_disk_of_the_engine_is_named(tmp_path: Path, place: Site) -> None
         subprocess.run(["umount", "--lazy", small], check=True)
 
 
-def running(mark: str) -> bool:
-    """Whether any process has this word."""
-    return any(mark in (process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
+def running(mark: str) -> list[psutil.Process]:
+    """Return the processes that have this word."""
+    found = psutil.process_iter(["cmdline"])
+    return [process for process in found if any(mark in word for word in process.info["cmdline"] or ())]
 
 
 def wait_until(ready: Callable[[], bool]) -> None:

@@ -9,12 +9,23 @@ from pathlib import Path
 import pytest
 
 from tasks._builder import Action, Purpose
+from tasks._enrolment import Enrolment, PreviewStage
 from tasks._git_credentials import Credentials
 from tasks._settings import Settings
 from tasks._types import Revision
 from tasks._venv import VenvImages
 from tasks.image import ensure_image
-from tasks.plan import Build, Change, Plan, Reuse, find_inputs, make_context, make_plan
+from tasks.plan import (
+    Build,
+    Change,
+    Plan,
+    Reuse,
+    find_inputs,
+    make_context,
+    make_plan,
+    read_recipe,
+    terms_of,
+)
 from tasks.policy import ImagePolicy, PackagePolicy, Policy, Stage
 from tasks.source import Source, fetch
 from tests.repositories import Made, Repository
@@ -23,6 +34,11 @@ POLICY = Policy(
     package=PackagePolicy(modules=["flows"], source="src"),
     image=ImagePolicy(repository="registry.example.com/fraud", dependencies=["requirements.lock"]),
     stage=[Stage(name="development", project="fraud", domain="development")],
+)
+ENROLMENT = Enrolment(
+    name="fraud",
+    repository="https://git.example.com/fraud",
+    preview=PreviewStage(project="fraud-previews", domain="development"),
 )
 FILES: dict[str, str | Made] = {
     "taxiway.toml": "[package]\n",
@@ -68,7 +84,17 @@ def fetched(repository: Repository, branch: str, into: Path) -> Source:
 def planned(source: Source, builder: VenvImages, purpose: Purpose = Purpose.PREVIEW) -> Plan:
     inputs = find_inputs(source, POLICY.image, at=source.revision.sha)
     assert inputs.problems == []
-    return make_plan(source, POLICY, inputs, builder=builder, purpose=purpose)
+    terms = terms_of(POLICY.image, ENROLMENT, purpose)
+    recipe = read_recipe(source, inputs, terms, at=source.revision.sha)
+    return make_plan(
+        source,
+        POLICY,
+        inputs,
+        terms=terms,
+        examined=builder.examine(recipe),
+        builder=builder,
+        purpose=purpose,
+    )
 
 
 @pytest.mark.parametrize(

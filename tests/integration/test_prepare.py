@@ -15,6 +15,7 @@ from tasks.image import image_builder
 from tasks.plan import Build, Change
 from tasks.prepare import Prepared, fetch_revision, prepare_revision
 from tests.fixtures.target import Target, build_target
+from tests.mounted import Mounted
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +38,8 @@ def prepare(folder: Path, enrolled: Enrolment, sha: str) -> Prepared:
     source = fetch_revision(
         enrolled, sha, into=folder, settings=settings, credentials=Credentials(), environ=os.environ
     )
-    builder = image_builder(settings, os.environ)
-    return prepare_revision(source, enrolled, builder=builder, settings=settings, into=folder)
+    with image_builder(settings, os.environ, Mounted()) as builder:
+        return prepare_revision(source, enrolled, builder=builder, settings=settings, into=folder)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from tasks._packaged import CODE_LOCATION, PackageStatus, last_words, read_package
-from tasks._types import Status
+from tasks._packaged import CODE_LOCATION, PackageStatus, last_words, read_package, written
+from tasks._types import Finding, Status
 from tests.unit.test__protos import archive, plan
 
 IMAGE = "registry.example.com/fraud@sha256:" + "a" * 64
@@ -161,3 +161,13 @@ def test_every_task_fetches_this_code_to_the_destination(
     package = read_package(path, status=0, log="", image=IMAGE, destination=".")
     assert package.verdict.passed is passed
     assert [finding.where for finding in package.verdict.findings] == ([] if passed else ["task a: args"])
+
+
+def test_an_image_that_flyte_cannot_use_fails_with_what_was_found_of_it() -> None:
+    findings = [Finding(where=IMAGE, problem=f"It has no {name}.", remedy="Add it.") for name in "ab"]
+    package = read_package(
+        Path("none"), status=PackageStatus.IMAGE_UNFIT, log=written(findings), image="", destination="."
+    )
+    assert package.verdict.status is Status.FAILED
+    assert package.verdict.summary == "It has no a."
+    assert package.verdict.findings == findings

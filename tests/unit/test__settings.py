@@ -19,6 +19,7 @@ def test_every_kind_of_value_is_read() -> None:
         {
             "TAXIWAY_ALLOW_FILE_URLS": "True",
             "TAXIWAY_IMAGE_ROOT": "/images",
+            "TAXIWAY_DOCKER_HOST": "tcp://builder:2376",
             "TAXIWAY_MAX_BUNDLE_BYTES": "0",
             "TAXIWAY_RPC_TIMEOUT_S": "2.5",
             "TAXIWAY_RPC_PATIENCE_S": "0",
@@ -28,6 +29,7 @@ def test_every_kind_of_value_is_read() -> None:
     assert read == Settings(
         allow_file_urls=True,
         image_root=Path("/images"),
+        docker_host="tcp://builder:2376",
         max_bundle_bytes=0,
         rpc_timeout_s=2.5,
         rpc_patience_s=0,

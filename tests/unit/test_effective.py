@@ -45,6 +45,7 @@ OWN = {
     "image__dockerfile": "docker/Dockerfile",
     "image__dependencies": ["uv.lock"],
     "image__platform": "linux/arm64",
+    "image__build_args": {"BASE": "python:3.11"},
 }
 
 
@@ -59,6 +60,7 @@ PROTECTED = {
     "package__version": "{tag}",
     "image__repository": "evil.example.com/x",
     "image__secrets": ["pip", "root"],
+    "image__network": "host",
     "stage__0__project": "other",
     "stage__0__domain": "production",
     "stage__0__endpoint": "evil.example.com:81",
@@ -69,6 +71,7 @@ PROTECTED = {
     "stage__0__annotations": {"a": "b"},
     "stage__0__env": {"A": "b"},
     "stage__0__max_parallelism": 7,
+    "stage__0__non_root": True,
     "stage__0__activate": ["a"],
     "stage__0__gates": {"soak": "0s", "approval": {"required": 1, "by": ["me"]}},
 }
@@ -108,7 +111,7 @@ def test_smoke_tests_can_be_taken_away_but_not_with_their_stage() -> None:
 
 
 def test_without_a_protected_policy_only_the_preview_stage_is_used() -> None:
-    proposed = policy(stage__0__service_account="admin", stage__0__env={"A": "b"})
+    proposed = policy(stage__0__service_account="admin", stage__0__env={"A": "b"}, image__network="host")
     joined = effective(None, proposed, PREVIEW)
     [stage] = joined.policy.stage
     assert (stage.name, stage.project, stage.domain) == ("dev", "previews", "development")
@@ -116,4 +119,5 @@ def test_without_a_protected_policy_only_the_preview_stage_is_used() -> None:
     assert stage.service_account == ""
     assert stage.env == {}
     assert joined.policy.image.secrets == []
+    assert joined.policy.image.network == "default"
     assert len(joined.notices) == 1

@@ -10,6 +10,7 @@ from tasks._errors import BuilderMissing, ImageContextChanged
 from tasks._settings import Settings
 from tasks._tar import TarGz
 from tasks.image import blob_name, image_builder, unpack_context
+from tests.mounted import Mounted
 
 LOCK = b"flytekit==1.16.31\n"
 
@@ -17,7 +18,7 @@ LOCK = b"flytekit==1.16.31\n"
 def context(folder: Path, files: Mapping[str, bytes]) -> Path:
     with TarGz(folder / "context.tar.gz") as tar:
         for name, content in files.items():
-            tar.file(name, content, executable=False)
+            tar.file(name, content, executable=name.endswith(".sh"))
     return folder / "context.tar.gz"
 
 
@@ -36,6 +37,15 @@ def test_context_is_unpacked_with_its_folders(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "deps" / "requirements.lock").read_bytes() == LOCK
 
 
+def test_files_can_be_run_that_could_be_in_git(tmp_path: Path) -> None:
+    blobs = {"a.sh": blob(LOCK), "b": blob(LOCK)}
+    unpack_context(context(tmp_path, {"a.sh": LOCK, "b": LOCK}), blobs, into=tmp_path / "out")
+    assert {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()} == {
+        "a.sh": 0o755,
+        "b": 0o644,
+    }
+
+
 @pytest.mark.parametrize(
     ("files", "named"),
     [
@@ -52,4 +62,4 @@ def test_context_other_than_planned_is_refused(files: dict[str, bytes], named: s
 
 def test_installation_without_a_builder_says_so() -> None:
     with pytest.raises(BuilderMissing, match="TAXIWAY_IMAGE_ROOT"):
-        image_builder(Settings(), {})
+        image_builder(Settings(), {}, Mounted()).__enter__()

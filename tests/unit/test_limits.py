@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tasks._enrolment import ANY, Enrolment
-from tasks.limits import permits_image, permits_prefix, within
+from tasks._permits import permits_image
+from tasks.limits import permits_prefix, within
 from tasks.policy import Policy
 
 LIMITS = {
@@ -125,3 +126,12 @@ def test_an_image_is_permitted_at_or_below_an_entry(repository: str, permitted: 
 
 def test_no_storage_named_is_permitted() -> None:
     assert permits_prefix([], "")
+
+
+def test_network_of_the_engines_machine_is_allowed_by_name() -> None:
+    image = policy().image.model_copy(update={"network": "host"})
+    asking = policy().model_copy(update={"image": image})
+    [finding] = within(asking, enrolment(LIMITS))
+    assert finding.where == "taxiway.toml image.network"
+    assert "`limits.build_networks`" in finding.remedy
+    assert within(asking, enrolment({**LIMITS, "build_networks": ["host"]})) == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,15 @@ from flytekit.types.file import FlyteFile
 from google.protobuf.json_format import MessageToDict
 
 from tasks import package
-from tasks._builder import Action
+from tasks._builder import Action, Checked, Usage
 from tasks._errors import BuildFailed
 from tasks._package_program import clean
-from tasks._packaged import PackageStatus
+from tasks._packaged import PackageStatus, written
 from tasks._pods import excesses
+from tasks._types import Image
+from tasks._venv import VenvImages
 from tasks.image import ImageStep
-from tasks.package import build_and_package, not_packaged, package_target
+from tasks.package import build_and_package, labels_of, not_packaged, package_target
 from tasks.policy import ImagePolicy, PackagePolicy, Policy, Stage
 from tasks.prepare import Prepared
 from tests.unit import samples
@@ -112,8 +116,24 @@ def prepared(tmp_path: Path, **changes: Any) -> Prepared:
     )
 
 
-def placed(monkeypatch: pytest.MonkeyPatch, given: Prepared, answer: ImageStep | Exception) -> Any:
-    """Run the dynamic as Flyte does, with `answer` for what the builder says."""
+@dataclass(frozen=True)
+class Images(VenvImages):
+    """A builder whose check finds what it is told to."""
+
+    found: Checked = field(default_factory=Checked)
+
+    def check(self, image: Image, usage: Usage) -> Checked:
+        assert usage.destination == "/app"
+        return self.found
+
+
+def placed(
+    monkeypatch: pytest.MonkeyPatch,
+    given: Prepared,
+    answer: ImageStep | Exception,
+    checked: Checked | None = None,
+) -> Any:
+    """Run the dynamic as Flyte does, with `answer` for what the builder says, and `checked` of the image."""
 
     def ensure(*_: object, **__: object) -> ImageStep:
         if isinstance(answer, Exception):
@@ -122,7 +142,8 @@ def placed(monkeypatch: pytest.MonkeyPatch, given: Prepared, answer: ImageStep |
 
     monkeypatch.setattr(build_and_package, "_wf", None)  # a pod compiles it once; here it would be kept
     monkeypatch.setattr(package, "ensure_image", ensure)
-    monkeypatch.setattr(package, "image_builder", lambda *_: None)
+    images = Images(root=Path("/nowhere"), environ={}, timeout_s=1, found=checked or Checked())
+    monkeypatch.setattr(package, "image_builder", lambda *_: nullcontext(images))
     base = FlyteContextManager.current_context()
     state = base.new_execution_state().with_params(mode=ExecutionState.Mode.TASK_EXECUTION)
     builder = base.with_execution_state(state).with_serialization_settings(SETTINGS)
@@ -163,6 +184,28 @@ def test_an_image_that_cannot_be_built_is_a_status_with_its_log(
     assert literals["status"].scalar.primitive.integer == PackageStatus.IMAGE_FAILED
     log = TypeEngine.to_python_value(FlyteContextManager.current_context(), literals["log"], FlyteFile)
     assert "no such package x" in Path(log.download()).read_text()
+
+
+def test_an_image_that_flyte_cannot_use_is_a_status_with_the_findings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    checked = Checked(findings=[samples.FINDING], notes=[])
+    literals = placed(monkeypatch, prepared(tmp_path), STEP, checked).literals
+    assert literals["status"].scalar.primitive.integer == PackageStatus.IMAGE_UNFIT
+    log = TypeEngine.to_python_value(FlyteContextManager.current_context(), literals["log"], FlyteFile)
+    assert Path(log.download()).read_text() == written([samples.FINDING])
+
+
+def test_a_note_about_the_image_goes_on_with_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    spec = placed(monkeypatch, prepared(tmp_path), STEP, Checked(notes=[samples.FINDING])).to_flyte_idl()
+    [image] = [binding.binding for binding in spec.outputs if binding.var == "image"]
+    assert samples.FINDING.problem.encode() in image.SerializeToString()
+
+
+def test_an_image_says_which_revision_it_is_for(tmp_path: Path) -> None:
+    labels = labels_of(prepared(tmp_path, version="v1"))
+    assert sorted(label.rpartition(".")[2] for label in labels) == ["revision", "source", "version"]
+    assert "version" not in str(labels_of(prepared(tmp_path)))
 
 
 def test_what_stands_for_no_packaging_has_all_outputs() -> None:

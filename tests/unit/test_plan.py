@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tasks._builder import Absent, Purpose, home_of, sources_of
+from tasks._enrolment import Enrolment, Limits, PreviewStage
 from tasks._git import Kind, TreeEntry
 from tasks._types import Image
 from tasks.plan import (
@@ -16,6 +19,9 @@ from tasks.plan import (
     fingerprint_of,
     ingredients_of,
     overall,
+    tags_of,
+    terms_of,
+    withheld,
 )
 from tasks.policy import ImagePolicy, PackagePolicy, Policy, Stage
 
@@ -61,6 +67,7 @@ def test_fingerprint_is_the_same_on_any_machine_and_in_any_order() -> None:
             TRAITS,
             id="name",
         ),
+        pytest.param([FILES[0], replace(FILES[1], kind=Kind.EXECUTABLE)], IMAGE, TRAITS, id="mode"),
         pytest.param(FILES, IMAGE.model_copy(update={"platform": "linux/arm64"}), TRAITS, id="platform"),
         pytest.param(FILES, IMAGE, {**TRAITS, "python": "cpython 3.12"}, id="Python"),
     ],
@@ -126,3 +133,52 @@ def test_release_takes_nothing_of_previews_and_previews_take_either() -> None:
     assert sources_of("r/fraud", Purpose.PREVIEW) == ["r/fraud", "r/fraud/previews"]
     assert home_of("r/fraud", Purpose.PREVIEW) == "r/fraud/previews"
     assert home_of("r/fraud", Purpose.RELEASE) == "r/fraud"
+
+
+def enrolment(preview: tuple[str, ...] = (), **limits: object) -> Enrolment:
+    return Enrolment(
+        name="fraud",
+        repository="https://git.example.com/fraud",
+        preview=PreviewStage(project="previews", domain="development", build_secrets=list(preview)),
+        limits=Limits.model_validate(limits),
+    )
+
+
+SECRET = IMAGE.model_copy(update={"secrets": ["pip_index", "fraud/token"]})
+
+
+@pytest.mark.parametrize(
+    ("purpose", "preview", "given"),
+    [
+        (Purpose.RELEASE, (), ["pip_index", "fraud/token"]),
+        (Purpose.PREVIEW, (), []),
+        (Purpose.PREVIEW, ("pip_index",), ["pip_index"]),
+        (Purpose.PREVIEW, ("*",), ["pip_index", "fraud/token"]),
+    ],
+)
+def test_previews_are_given_the_secrets_that_are_named_for_them(
+    purpose: Purpose, preview: tuple[str, ...], given: list[str]
+) -> None:
+    terms = terms_of(SECRET, enrolment(preview), purpose)
+    assert terms.secrets == given
+    assert len(withheld(SECRET, terms)) == 2 - len(given)
+
+
+def test_terms_are_the_policys_within_the_enrolments_limits() -> None:
+    policy = IMAGE.model_copy(update={"build_args": {"A": "1"}, "network": "none"})
+    terms = terms_of(policy, enrolment(), Purpose.RELEASE)
+    assert (terms.build_args, terms.network, terms.network_host) == ({"A": "1"}, "none", False)
+    assert terms.base_images == ["*"]
+    assert 0 < terms.context_bytes < terms.image_bytes
+    wide = enrolment(build_networks=["host"], base_images=["docker.io/library/python"], context_bytes=5)
+    terms = terms_of(policy, wide, Purpose.RELEASE)
+    assert (terms.network_host, terms.base_images, terms.context_bytes) == (
+        True,
+        ["docker.io/library/python"],
+        5,
+    )
+
+
+def test_people_call_an_image_by_its_revision_and_pull_request() -> None:
+    assert tags_of("4f0c1d2" + "0" * 33, 12) == ["4f0c1d2", "pr-12"]
+    assert tags_of("4f0c1d2" + "0" * 33, 0) == ["4f0c1d2"]
