@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tasks._engine import Engine, EngineAddress, open_engine
 from tasks._engine_build import BuildLimits
 from tasks._errors import BuildTooLarge, EngineUnsuitable, ReferenceInvalid
 from tasks._references import parse_reference
+from tests.engine import daemon
 from tests.engine.building import LOGIN, Site, site
 from tests.registry import docker_registry
 
@@ -153,3 +155,37 @@ def test_more_than_one_platform_is_refused(place: Site) -> None:
 def test_a_reference_is_checked_before_anything_is_built(place: Site) -> None:
     with pytest.raises(ReferenceInvalid):
         place.build(place.order("FROM tiny:1\n", reference="127.0.0.1:1/UPPER:1"))
+
+
+def test_a_fresh_engine_builds_only_from_the_changed_layer_with_the_registrys_cache(
+    place: Site, tmp_path: Path
+) -> None:
+    dockerfile = """FROM tiny:1
+COPY a /a
+RUN head -c 16 /dev/urandom > /ra
+COPY b /b
+RUN head -c 16 /dev/urandom > /rb
+COPY c /c
+RUN head -c 16 /dev/urandom > /rc
+"""
+    first = place.order(dockerfile, {"a": b"1", "b": b"1", "c": b"1"})
+    one = place.layers(first, place.build(first))
+    repository = parse_reference(first.reference).repository
+    with ExitStack() as opened:
+        try:
+            address = EngineAddress(host=opened.enter_context(daemon.dockerd()))
+        except daemon.NotHere as error:
+            daemon.skip(error)
+        fresh = opened.enter_context(open_engine(address, environ=os.environ))
+        second = place.order(
+            dockerfile,
+            {"a": b"1", "b": b"1", "c": b"2"},
+            reference=f"{repository}:second",
+            cache_from=(first.reference,),
+        )
+        pushed = place.build(second, engine=fresh)
+        cold = place.order(dockerfile, {"a": b"1", "b": b"1", "c": b"2"}, reference=f"{repository}:cold")
+        begun = place.build(replace(cold, cache=False), engine=fresh)
+    other = place.layers(second, pushed)
+    assert [a == b for a, b in zip(one, other, strict=True)] == [True] * 5 + [False] * 2
+    assert [a == b for a, b in zip(one, place.layers(cold, begun), strict=True)][2] is False
