@@ -57,7 +57,8 @@ def fresh(tmp_path: Path) -> Iterator[Sandbox]:
 def test_taxiway_releases_itself_and_what_is_enrolled_then_runs_the_new_version(
     fresh: Sandbox, target: Target, tmp_path: Path
 ) -> None:
-    given = json.loads(fresh.taxiway("install", "--json").stdout)["environment"]
+    install = ("install", "--image", fresh.default_image, "--json")
+    given = json.loads(fresh.taxiway(*install).stdout)["environment"]
     repository, sha = snapshot(tmp_path / "taxiway", env=given)
     (tmp_path / "enrolment.toml").write_text(ENROLMENT.format(url=repository.as_uri()))
     fresh.taxiway("enroll", "--file", tmp_path / "enrolment.toml", "--create-projects")
