@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import docker
@@ -19,6 +20,8 @@ from tests.engine import base_image
 from tests.running import Sandbox
 
 FLOWS = Path(__file__).with_name("flows")
+FLOWS_IMAGE = "registry.example.com/flows:1"
+"""An image that holds the flows: their tasks start once, where a fast-registered one starts twice."""
 OTHER_IMAGE = "registry.example.com/other:1"
 OTHER = "FROM {flytekit}\nENV WHICH_IMAGE=other\n"
 
@@ -27,7 +30,7 @@ OTHER = "FROM {flytekit}\nENV WHICH_IMAGE=other\n"
 def own_sandbox(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Sandbox]:
-    """A sandbox with one secret and a second image."""
+    """A sandbox with one secret and a second image; with processes, the flows are in both of its images."""
     contained = request.config.getoption("--runtime") == "docker"
     folder = tmp_path_factory.mktemp("conformance")
     secrets = folder / "secrets"
@@ -38,9 +41,10 @@ def own_sandbox(
             yield started
         return
     with running.sandbox(folder / "state", "--secrets", secrets) as started:
-        add = ("add", OTHER_IMAGE, "--prefix", sys.prefix, "--env", "WHICH_IMAGE=other")
-        started.taxiway("image", "--state", started.state, *add)
-        yield started
+        words = ("--prefix", sys.prefix, "--env", f"PYTHONPATH={FLOWS}")
+        for image, more in ((FLOWS_IMAGE, ()), (OTHER_IMAGE, ("--env", "WHICH_IMAGE=other"))):
+            started.taxiway("image", "--state", started.state, "add", image, *words, *more)
+        yield replace(started, default_image=FLOWS_IMAGE)
 
 
 def _contained(
@@ -89,10 +93,9 @@ def registered(flyte: Flyte, tmp_path_factory: pytest.TempPathFactory) -> Flyte:
     config.write_text(f'admin: {{endpoint: "dns:///{flyte.endpoint}", insecure: true}}\n')
     words = ["-p", flyte.project, "-d", DOMAIN, "--version", VERSION, "--image", flyte.task_image]
     modules = sorted(path.name for path in FLOWS.glob("*.py"))
+    words += ["--copy", "none" if flyte.task_image == FLOWS_IMAGE else "all"]
     environ = {**running.clean_environ(), "TASK_IMAGE": flyte.task_image}
-    running.program(
-        "pyflyte", "-c", config, "register", *words, "--copy", "all", *modules, env=environ, cwd=FLOWS
-    )
+    running.program("pyflyte", "-c", config, "register", *words, *modules, env=environ, cwd=FLOWS)
     flyte.until(lambda: _launch_problem(flyte), lambda problem: not problem)
     return flyte
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ from tests.running import Sandbox
 
 FLOWS = Path(__file__).parents[1] / "fixtures" / "engine" / "engine_flows.py"
 PROJECT, DOMAIN, VERSION = "flytesnacks", "development", "engine"
+IMAGE = "registry.example.com/engine:1"
+"""It holds the flows, so that their tasks start once, where a fast-registered one starts twice."""
 
 
 def remote_of(sandbox: Sandbox) -> FlyteRemote:
@@ -28,9 +31,10 @@ def remote_of(sandbox: Sandbox) -> FlyteRemote:
 
 def register(sandbox: Sandbox, folder: Path) -> FlyteRemote:
     shutil.copy(FLOWS, folder)
-    words = ("-p", PROJECT, "-d", DOMAIN, "--version", VERSION, "--copy", "all", "--destination-dir", ".")
-    image = ("--image", sandbox.default_image)
-    sandbox.pyflyte("register", *words, *image, FLOWS.name, cwd=folder)
+    image = ("--prefix", sys.prefix, "--env", f"PYTHONPATH={folder}")
+    sandbox.taxiway("image", "--state", sandbox.state, "add", IMAGE, *image)
+    words = ("-p", PROJECT, "-d", DOMAIN, "--version", VERSION, "--copy", "none", "--image", IMAGE)
+    sandbox.pyflyte("register", *words, FLOWS.name, cwd=folder)
     return remote_of(sandbox)
 
 
