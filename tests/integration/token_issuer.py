@@ -61,7 +61,8 @@ class Issuer:
             "exp": now + self.life_s,
             "access": [{"type": kind, "name": name, "actions": granted}],
         }
-        self.issued.append(scope)
+        # A registry asks for actions in any order.
+        self.issued.append(f"{kind}:{name}:{','.join(sorted(actions.split(',')))}")
         return self._signed(claims)
 
     def _signed(self, claims: Mapping[str, Any]) -> str:
