@@ -45,6 +45,10 @@ class Taxiway:
         return json.loads(self.run(*words, "--json", expect=expect).stdout)
 
 
+CANARY = os.urandom(8).hex()
+"""Of this run alone, for the sandbox may hold a bundle of these very tests."""
+
+
 @pytest.fixture
 def taxiway(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Taxiway:
     for name in set(os.environ) - set(cluster.environ):
@@ -106,9 +110,9 @@ def test_doctor_without_a_flyte_says_so(taxiway: Taxiway, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("url", "code"),
     [
-        pytest.param("https://me:s3cr3t@git.example.com/x", "TAXI:CredentialsInUrl", id="password"),
-        pytest.param("https://s3cr3t@git.example.com/x", "TAXI:CredentialsInUrl", id="token"),
-        pytest.param("ext::sh -c s3cr3t", "TAXI:UrlRefused", id="remote-helper"),
+        pytest.param(f"https://me:{CANARY}@git.example.com/x", "TAXI:CredentialsInUrl", id="password"),
+        pytest.param(f"https://{CANARY}@git.example.com/x", "TAXI:CredentialsInUrl", id="token"),
+        pytest.param(f"ext::sh -c {CANARY}", "TAXI:UrlRefused", id="remote-helper"),
         pytest.param("http://git.example.com/x", "TAXI:UrlRefused", id="plain-http"),
     ],
 )
@@ -120,20 +124,20 @@ def test_unsafe_url_is_refused_and_its_credentials_are_not_repeated(
     for words in ([url, "--name", "unsafe"], ["--file", str(file)]):
         done = taxiway.run("enroll", *words, "--create-projects", expect=2)
         assert code in done.stderr
-        assert "s3cr3t" not in done.stderr + done.stdout or "ext::" in url
+        assert CANARY not in done.stderr + done.stdout or "ext::" in url
     kept = [path for path in sandbox.state.rglob("*") if path.is_file() and not path.is_symlink()]
     assert kept
-    assert [path for path in kept if b"s3cr3t" in path.read_bytes()] == []
+    assert [path for path in kept if CANARY.encode() in path.read_bytes()] == []
 
 
 @pytest.mark.sandbox_only
 def test_credentials_in_a_url_to_preview_reach_nothing(sandbox: Sandbox, installed: dict[str, Any]) -> None:
-    words = ("preview", "https://me:s3cr3t@git.example.com/x", "a" * 40)
+    words = ("preview", f"https://me:{CANARY}@git.example.com/x", "a" * 40)
     refused = sandbox.taxiway("-vv", *words, expect=(2,))
     assert "TAXI:CredentialsInUrl" in refused.stderr
-    assert "s3cr3t" not in refused.stderr + refused.stdout
+    assert CANARY not in refused.stderr + refused.stdout
     kept = [path for path in sandbox.state.rglob("*") if path.is_file() and not path.is_symlink()]
-    assert [path for path in kept if b"s3cr3t" in path.read_bytes()] == []
+    assert [path for path in kept if CANARY.encode() in path.read_bytes()] == []
 
 
 def test_file_url_is_refused_where_the_installation_says_so(taxiway: Taxiway) -> None:
