@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,14 +20,13 @@ from flyteidl.core.types_pb2 import BlobType, SimpleType
 from scripts.sandbox.container import ContainerRuntime
 from scripts.sandbox.container_engine import EngineUnreachable, connect
 from scripts.sandbox.container_spec import SANDBOX_LABEL
-from scripts.sandbox.runtime import Attempt, Exit, Files, Reason
+from scripts.sandbox.runtime import Attempt, Files, Reason
 from scripts.sandbox.shared_engine import SharedEngine
+from tests.attempts import Background, background
 from tests.engine import base_image
 from tests.registry import docker_registry
 
 pytestmark = pytest.mark.engine
-
-Background = Callable[[Attempt], Callable[[], Exit]]
 
 NOBODY = "FROM {base}\nUSER nobody\n"
 ENTRYPOINT = """FROM {base}
@@ -100,23 +98,8 @@ def attempt(folder: Path, python_image: str) -> Callable[..., Attempt]:
 
 @pytest.fixture
 def in_background(runtime: ContainerRuntime) -> Iterator[Background]:
-    pods: list[str] = []
-
-    def start(attempt: Attempt) -> Callable[[], Exit]:
-        exits: list[Exit] = []
-        pods.append(attempt.pod)
-        thread = threading.Thread(target=lambda: exits.append(runtime.run(attempt)))
-        thread.start()
-
-        def join() -> Exit:
-            thread.join(60)
-            return exits[0]
-
-        return join
-
-    yield start
-    for pod in pods:
-        runtime.kill(pod)
+    with background(runtime, timeout_s=60) as start:
+        yield start
 
 
 def wait_for(ready: Callable[[], object]) -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from scripts.sandbox.images import Images
 from scripts.sandbox.process import ProcessRuntime
 from scripts.sandbox.processes import Leader
 from scripts.sandbox.runtime import Attempt, Exit, Files, Reason
+from tests.attempts import Background, background
 
 IMAGE = "localhost:30000/test:1"
 DAEMON = """
@@ -72,24 +72,9 @@ def attempt(tmp_path: Path) -> Callable[..., Attempt]:
 
 
 @pytest.fixture
-def in_background(runtime: ProcessRuntime) -> Iterator[Callable[[Attempt], Callable[[], Exit]]]:
-    pods: list[str] = []
-
-    def start(attempt: Attempt) -> Callable[[], Exit]:
-        exits: list[Exit] = []
-        pods.append(attempt.pod)
-        thread = threading.Thread(target=lambda: exits.append(runtime.run(attempt)))
-        thread.start()
-
-        def join() -> Exit:
-            thread.join(20)
-            return exits[0]
-
-        return join
-
-    yield start
-    for pod in pods:
-        runtime.kill(pod)
+def in_background(runtime: ProcessRuntime) -> Iterator[Background]:
+    with background(runtime, timeout_s=20) as start:
+        yield start
 
 
 def wait_for(ready: Callable[[], bool]) -> None:
