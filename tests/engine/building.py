@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tasks._engine import Engine
+from tasks._engine import Engine, EngineAddress, open_engine
 from tasks._engine_build import BuildLimits, EngineOrder, Pushed, build_and_push
 from tasks._references import Reference, parse_reference
 from tasks._registry import RegistryClient, open_registries
 from tasks._registry_credentials import Keychain, parse_docker_config
 from tests.engine.tiny_image import tiny_image
-from tests.registry import Registry
+from tests.registry import Registry, docker_registry
 
 LOGIN = ("builder", "c4n4ry-password")
 PLATFORM = "linux/amd64"
@@ -77,6 +77,17 @@ class Site:
     def layers(self, order: EngineOrder, pushed: Pushed) -> list[str]:
         """Return the digests of its layers."""
         return [layer.digest for layer in self.client.manifest(self.reference(order, pushed)).layers]
+
+
+@contextmanager
+def open_site(engine_host: str, folder: Path) -> Iterator[Site]:
+    """Give a site on the engine at `engine_host`, with a registry of its own that keeps all in `folder`."""
+    with (
+        open_engine(EngineAddress(host=engine_host), environ=os.environ) as engine,
+        docker_registry(folder / "registry", login=LOGIN) as registry,
+        site(engine, registry, folder) as made,
+    ):
+        yield made
 
 
 @contextmanager

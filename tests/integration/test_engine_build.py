@@ -10,30 +10,28 @@ from pathlib import Path
 
 import pytest
 
-from tasks._engine import Engine, EngineAddress, open_engine
+from tasks._engine import EngineAddress, open_engine
 from tasks._engine_build import BuildLimits
 from tasks._errors import BuildTooLarge, EngineUnsuitable, ReferenceInvalid
 from tasks._references import parse_reference
 from tests.engine import daemon
-from tests.engine.building import LOGIN, Site, site
-from tests.registry import docker_registry
+from tests.engine.building import Site, open_site
 
 pytestmark = pytest.mark.engine
 
+THREE_LAYERS = """FROM tiny:1
+COPY a /a
+RUN head -c 16 /dev/urandom > /ra
+COPY b /b
+RUN head -c 16 /dev/urandom > /rb
+COPY c /c
+RUN head -c 16 /dev/urandom > /rc
+"""
+
 
 @pytest.fixture(scope="module")
-def host(engine_host: str) -> Iterator[Engine]:
-    with open_engine(EngineAddress(host=engine_host), environ=os.environ) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def place(host: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("site")
-    with (
-        docker_registry(folder / "registry", login=LOGIN) as registry,
-        site(host, registry, folder) as made,
-    ):
+def place(engine_host: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with open_site(engine_host, tmp_path_factory.mktemp("site")) as made:
         yield made
 
 
@@ -79,17 +77,9 @@ RUN --mount=type=bind,from=tiny:1,target=/mnt test -f /mnt/bin/cat
 
 
 def test_a_change_in_the_last_layer_builds_no_other_one(place: Site) -> None:
-    dockerfile = """FROM tiny:1
-COPY a /a
-RUN head -c 16 /dev/urandom > /ra
-COPY b /b
-RUN head -c 16 /dev/urandom > /rb
-COPY c /c
-RUN head -c 16 /dev/urandom > /rc
-"""
-    first = place.order(dockerfile, {"a": b"1", "b": b"1", "c": b"1"})
+    first = place.order(THREE_LAYERS, {"a": b"1", "b": b"1", "c": b"1"})
     one = place.layers(first, place.build(first))
-    second = place.order(dockerfile, {"a": b"1", "b": b"1", "c": b"2"}, reference=first.reference)
+    second = place.order(THREE_LAYERS, {"a": b"1", "b": b"1", "c": b"2"}, reference=first.reference)
     other = place.layers(second, place.build(second))
     assert [a == b for a, b in zip(one, other, strict=True)] == [True] * 5 + [False] * 2
 
@@ -160,15 +150,7 @@ def test_a_reference_is_checked_before_anything_is_built(place: Site) -> None:
 def test_a_fresh_engine_builds_only_from_the_changed_layer_with_the_registrys_cache(
     place: Site, tmp_path: Path
 ) -> None:
-    dockerfile = """FROM tiny:1
-COPY a /a
-RUN head -c 16 /dev/urandom > /ra
-COPY b /b
-RUN head -c 16 /dev/urandom > /rb
-COPY c /c
-RUN head -c 16 /dev/urandom > /rc
-"""
-    first = place.order(dockerfile, {"a": b"1", "b": b"1", "c": b"1"})
+    first = place.order(THREE_LAYERS, {"a": b"1", "b": b"1", "c": b"1"})
     one = place.layers(first, place.build(first))
     repository = parse_reference(first.reference).repository
     with ExitStack() as opened:
@@ -178,13 +160,13 @@ RUN head -c 16 /dev/urandom > /rc
             daemon.skip(error)
         fresh = opened.enter_context(open_engine(address, environ=os.environ))
         second = place.order(
-            dockerfile,
+            THREE_LAYERS,
             {"a": b"1", "b": b"1", "c": b"2"},
             reference=f"{repository}:second",
             cache_from=(first.reference,),
         )
         pushed = place.build(second, engine=fresh)
-        cold = place.order(dockerfile, {"a": b"1", "b": b"1", "c": b"2"}, reference=f"{repository}:cold")
+        cold = place.order(THREE_LAYERS, {"a": b"1", "b": b"1", "c": b"2"}, reference=f"{repository}:cold")
         begun = place.build(replace(cold, cache=False), engine=fresh)
     other = place.layers(second, pushed)
     assert [a == b for a, b in zip(one, other, strict=True)] == [True] * 5 + [False] * 2

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from tasks import _engine_build
-from tasks._engine import Engine, EngineAddress, open_engine
+from tasks._engine import EngineAddress, open_engine
 from tasks._engine_build import BuildLimits, build_and_push
 from tasks._errors import (
     BuildFailed,
@@ -38,7 +38,7 @@ from tasks._errors import (
     TaxiwayError,
 )
 from tests.engine import daemon
-from tests.engine.building import LOGIN, Site, docker_config, site
+from tests.engine.building import LOGIN, Site, docker_config, open_site, site
 from tests.engine.pushing import Front, front
 from tests.registry import docker_registry
 
@@ -46,18 +46,8 @@ pytestmark = pytest.mark.engine
 
 
 @pytest.fixture(scope="module")
-def host(engine_host: str) -> Iterator[Engine]:
-    with open_engine(EngineAddress(host=engine_host), environ=os.environ) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def place(host: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("site")
-    with (
-        docker_registry(folder / "registry", login=LOGIN) as registry,
-        site(host, registry, folder) as made,
-    ):
+def place(engine_host: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with open_site(engine_host, tmp_path_factory.mktemp("site")) as made:
         yield made
 
 
@@ -84,7 +74,7 @@ def place(host: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
             id="a secret that is not given",
         ),
         pytest.param(
-            "FROM tiny:1\nRUN echo 'Could not resolve host: pypi.org'; exit 1\n",
+            "FROM tiny:1\nRUN echo 'Could not resolve host: index.example.com'; exit 1\n",
             PackageIndexUnavailable,
             "could not be fetched",
             id="no package index",

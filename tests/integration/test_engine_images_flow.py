@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from scripts.commands.image import command
 from tasks._builder import Action, Purpose
-from tasks._engine import Engine, EngineAddress, open_engine
+from tasks._engine import Engine, open_engine
 from tasks._engine_images import EngineImages
 from tasks._engine_open import engine_images
 from tasks._engine_record import FINGERPRINT, REVISION, SOURCE, manifest_of, record_in, record_tag
@@ -35,9 +35,8 @@ from tasks.package import labels_of, usage_of
 from tasks.plan import Build, Reuse
 from tasks.policy import Policy, read_policy
 from tasks.prepare import Judged, Prepared, carry_out, fetch_revision, read_policy_at
-from tests.engine.building import LOGIN, Site, docker_config, site
+from tests.engine.building import LOGIN, Site, docker_config, open_site
 from tests.mounted import Mounted
-from tests.registry import docker_registry
 from tests.repositories import Made, Repository
 
 pytestmark = pytest.mark.engine
@@ -59,12 +58,7 @@ SOUND: dict[str, str | Made] = {
 
 @pytest.fixture(scope="module")
 def place(engine_host: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("site")
-    with (
-        open_engine(EngineAddress(host=engine_host), environ=os.environ) as engine,
-        docker_registry(folder / "registry", login=LOGIN) as registry,
-        site(engine, registry, folder) as made,
-    ):
+    with open_site(engine_host, tmp_path_factory.mktemp("site")) as made:
         yield made
 
 

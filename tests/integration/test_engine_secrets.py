@@ -6,7 +6,6 @@ import base64
 import gzip
 import json
 import logging
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tasks._engine import EngineAddress, open_engine
 from tasks._errors import BuildFailed
-from tests.engine.building import LOGIN, Site, site
-from tests.registry import docker_registry
+from tests.engine.building import Site, open_site
 
 pytestmark = pytest.mark.engine
 
@@ -37,12 +34,7 @@ RUN ls /run/secrets || true
 
 @pytest.fixture(scope="module")
 def place(engine_host: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("site")
-    with (
-        open_engine(EngineAddress(host=engine_host), environ=os.environ) as engine,
-        docker_registry(folder / "registry", login=LOGIN) as registry,
-        site(engine, registry, folder) as made,
-    ):
+    with open_site(engine_host, tmp_path_factory.mktemp("site")) as made:
         yield made
 
 

@@ -25,7 +25,7 @@ def spec(
         "namespace": "p-d",
         "image": "registry.example.com/i:1",
         "args": ("pyflyte-execute",),
-        "folder": Path("/work/f9-n0-0"),
+        "folder": Path("/attempts/f9-n0-0"),
         "log": Path("/logs/f9-n0-0.log"),
     }
     attempt = Attempt(**(values | fields))  # type: ignore[arg-type]

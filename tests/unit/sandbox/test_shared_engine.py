@@ -32,7 +32,7 @@ def attempt(project: str) -> Attempt:
         namespace=f"{project}-development",
         image="registry.example.com/i:1",
         args=(),
-        folder=Path("/work/f9-n0-0"),
+        folder=Path("/attempts/f9-n0-0"),
         log=Path("/logs/f9-n0-0.log"),
         labels=(("project", project),),
     )
