@@ -88,7 +88,7 @@ def register_release(home: Home, manifest: Manifest, stage: Stage, flyte: Flyte)
         ManifestChanged: bundle or package are not those of the manifest.
         RegistrationRefused, DifferentStructure, StageMissing: see `register_all`.
     """
-    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool, tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         uri = pool.submit(_copy_bundle, home, manifest, stage, flyte, Path(folder))
         entities = read_entities(home, manifest)
         settings = stage_settings(stage)
