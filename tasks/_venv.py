@@ -148,7 +148,8 @@ class VenvImages:
             ingredients=order.ingredients,
         )
         files = ", ".join(word for word in arguments if not word.startswith("-"))
-        return Built(image=image, action=Action.BUILT, because=f"from {files}", size_bytes=size)
+        because = f"a virtual environment from {files}, for no container engine is set up"
+        return Built(image=image, action=Action.BUILT, because=because, size_bytes=size)
 
     def _uv(self, work: Path, order: BuildOrder, *words: str) -> None:
         """Run uv in the context's folder, with its home and temporary files in `work`."""

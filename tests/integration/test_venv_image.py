@@ -81,6 +81,7 @@ def test_image_has_what_is_listed_and_works_where_it_ends_up(
     )
     assert where.stdout.startswith(str(prefix))
     assert built.action is Action.BUILT
+    assert "requirements.lock" in built.because and "no container engine" in built.because
     assert list((root / "work").iterdir()) == []
 
 
