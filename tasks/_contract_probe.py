@@ -143,6 +143,7 @@ def _run(client: docker.APIClient, reference: str, destination: str, *, replaced
             labels={"taxiway.probe": reference},
             healthcheck={"Test": ["NONE"]},
             host_config=host,
+            use_config_proxy=False,  # which can hold a password
         )["Id"]
     except APIError as error:
         return Ran(problem=str(error.explanation))

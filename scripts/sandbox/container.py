@@ -220,6 +220,7 @@ class ContainerRuntime:
     def _remove(self, container: str) -> None:
         try:
             self._client.remove_container(container, v=True, force=True)
+            use_config_proxy=False,  # nor the proxies of whoever started the sandbox
         except ENGINE_FAULTS as error:
             log.warning("cannot remove the container %s: %s", container, error)
 

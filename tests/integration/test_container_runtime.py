@@ -64,7 +64,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def runtime(engine_host: str, folder: Path) -> Iterator[ContainerRuntime]:
+def runtime(engine_host: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ContainerRuntime]:
+    """One whose user has docker give proxies to containers."""
+    proxies = {"proxies": {"default": {"httpProxy": "http://user:hush@proxy.example.com"}}}
+    (folder / "docker").mkdir()
+    (folder / "docker" / "config.json").write_text(json.dumps(proxies))
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder / "docker"))
     client = connect({"DOCKER_HOST": engine_host})
     runtime = ContainerRuntime(
         client=client,
