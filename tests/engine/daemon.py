@@ -44,8 +44,7 @@ def dockerd(*options: str) -> Iterator[str]:
     Raises:
         NotHere: it cannot be started.
     """
-    path = f"{os.environ['PATH']}{os.pathsep}{_SYSTEM}"
-    program = shutil.which("dockerd", path=path)
+    program = shutil.which("dockerd", path=_environ()["PATH"])
     if program is None:
         raise NotHere("dockerd is not installed")
     if os.geteuid():
@@ -55,18 +54,55 @@ def dockerd(*options: str) -> Iterator[str]:
     with made as folder:
         host, log = f"unix://{folder}/docker.sock", Path(folder, "log")
         words = [program, "--host", host, *_apart(Path(folder)), *options]
-        environ = {**os.environ, "PATH": path}
-        with log.open("wb") as output, subprocess.Popen(words, env=environ, stderr=output) as process:
+        with log.open("wb") as output, subprocess.Popen(words, env=_environ(), stderr=output) as process:
             try:
                 _wait_for(host, process, log)
                 yield host
             finally:
-                process.terminate()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(_STOP_S)
-                process.kill()
-                process.wait()
+                _end(process)
                 _unmount(Path(folder))
+
+
+class Mortal:
+    """A dockerd that is killed in the middle of something, and comes back where it was."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._pid_file = Path(host.removeprefix("unix://")).with_name("pid")
+        self._process = psutil.Process(int(self._pid_file.read_text()))
+        self._words = self._process.cmdline()
+        self._again: subprocess.Popen[bytes] | None = None
+
+    def kill(self) -> None:
+        """End it and its containerd as `kill -KILL` does; what they ran goes on."""
+        for process in (self._process, *self._process.children()):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def start(self) -> None:
+        """Start it again, and wait until it answers."""
+        # Nobody may have waited for the processes of before, so that they would count as running.
+        for file in (self._pid_file, self._pid_file.with_name("exec") / "containerd/containerd.pid"):
+            file.unlink(missing_ok=True)
+        log = self._pid_file.with_name("log-again")
+        with log.open("wb") as output:
+            self._again = subprocess.Popen(self._words, env=_environ(), stderr=output)
+        _wait_for(self._host, self._again, log)
+
+    def end(self) -> None:
+        """End what was started again."""
+        if self._again is not None:
+            _end(self._again)
+
+
+@contextmanager
+def mortal(host: str) -> Iterator[Mortal]:
+    """Yield what can kill the dockerd at `host`, one that `dockerd` has started, and bring it back."""
+    made = Mortal(host)
+    try:
+        yield made
+    finally:
+        made.end()
 
 
 def answers(host: str) -> bool:
@@ -81,6 +117,18 @@ def answers(host: str) -> bool:
 def last_line(log: Path) -> str:
     """Return what a program said last."""
     return (log.read_text(errors="replace").strip().splitlines() or ["it printed nothing"])[-1]
+
+
+def _environ() -> dict[str, str]:
+    return {**os.environ, "PATH": f"{os.environ['PATH']}{os.pathsep}{_SYSTEM}"}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_STOP_S)
+    process.kill()
+    process.wait()
 
 
 def _apart(folder: Path) -> list[str]:
