@@ -156,6 +156,12 @@ class ImageBuilder(Protocol):
 
     def check(self, image: Image, usage: Usage) -> Checked:
         """Find out whether Flyte can use an image so."""
+    def tag(self, image: Image, tags: Collection[str], *, home: str) -> None:
+        """Have people find an image under these names, too, if it is kept in the repository `home`.
+
+        They are for people, so nothing fails where they cannot be given.
+        """
+
 
     def images(self) -> list[StoredImage]:
         """Return all that are kept, the last used first."""

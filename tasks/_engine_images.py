@@ -9,6 +9,7 @@ has come.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -43,12 +44,21 @@ from tasks._engine_record import (
     record_in,
     record_tag,
 )
-from tasks._errors import BuildBusy, BuildSecretMissing, RegistryDenied, RegistryNotFound
-from tasks._references import parse_reference, parse_repository
+from tasks._errors import (
+    BuildBusy,
+    BuildSecretMissing,
+    RegistryDenied,
+    RegistryNotFound,
+    RegistryRefused,
+    RegistryUnavailable,
+)
+from tasks._references import Reference, parse_reference, parse_repository
 from tasks._registry import RegistryClient
 from tasks._types import Finding, Image
 
 _KIND = "engine 1"
+log = logging.getLogger(__name__)
+
 _CACHE_TAG = "cache"
 _ROOT = frozenset({"", "0", "root", "0:0", "root:root"})
 
@@ -156,6 +166,7 @@ class EngineImages:
             kept = self._kept(order)
             if kept is not None:
                 return Built(image=kept, action=Action.REUSED, because="built meanwhile", size_bytes=0)
+                self.tag(kept, order.tags, home=order.repository)
             if not mine:
                 raise BuildBusy(
                     f"The image {order.fingerprint} was built by another and is gone again.",
@@ -199,6 +210,7 @@ class EngineImages:
         if (kept := self._kept(order)) is not None:
             return Built(image=kept, action=Action.REUSED, because="built elsewhere meanwhile", size_bytes=0)
         described = self.registry.resolve(repository.at(pushed.digest))
+            self._give_way(kept, repository.at(pushed.digest), order)
         self._put(
             ImageRecord(
                 image=replace(described, platform=terms.platform), labels=labels, size_bytes=pushed.size_bytes
@@ -211,6 +223,26 @@ class EngineImages:
 
     def check(self, image: Image, usage: Usage) -> Checked:
         """Find out whether Flyte can use an image: by its record, or else in a container of it.
+    def _give_way(self, kept: Image, pushed: Reference, order: BuildOrder) -> None:
+        """Give the tags of what was pushed to the image that is used instead, and remove the former."""
+        tags = (image_tag(order.fingerprint), *order.tags, _CACHE_TAG)
+        self.tag(kept, tags, home=order.repository)
+        if pushed.digest != kept.digest:
+            with contextlib.suppress(RegistryRefused, RegistryUnavailable):
+                self.registry.delete(pushed)
+
+    def tag(self, image: Image, tags: Collection[str], *, home: str) -> None:
+        """Give an image that is kept in `home` more tags, as far as the registry lets us."""
+        reference = parse_reference(image.reference)
+        if reference.repository != parse_repository(home):
+            return
+        try:
+            manifest = self.registry.manifest(reference)
+            for tag in tags:
+                self.registry.put(manifest, reference.repository.tagged(tag))
+        except (RegistryRefused, RegistryUnavailable) as error:
+            log.warning("%s is used without the tags %s: %s", image.reference, ", ".join(tags), error)
+
 
         Raises:
             EngineUnavailable and others: see `build`.

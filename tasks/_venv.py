@@ -95,6 +95,10 @@ class VenvImages:
         """Say whether exactly this image is still there, and count it as used."""
         return self.store.find(image.fingerprint, image.reference.rpartition("@")[0]) == image
 
+    def tag(self, image: Image, tags: Collection[str], *, home: str) -> None:
+        """Do nothing: venv images have no tags."""
+        del image, tags, home
+
     def check(self, image: Image, usage: Usage) -> Checked:
         """Find nothing: a virtual environment has neither a user nor an entrypoint."""
         del image, usage
