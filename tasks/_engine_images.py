@@ -37,6 +37,7 @@ from tasks._engine_build import BuildLimits, EngineOrder, build_and_push
 from tasks._engine_claims import EngineVolumes, only_one
 from tasks._engine_record import (
     ImageRecord,
+    by_folder,
     image_tag,
     is_record_tag,
     labels_of,
@@ -56,9 +57,9 @@ from tasks._references import Reference, parse_reference, parse_repository
 from tasks._registry import RegistryClient
 from tasks._types import Finding, Image
 
-_KIND = "engine 1"
 log = logging.getLogger(__name__)
 
+_KIND = "engine 1"
 _CACHE_TAG = "cache"
 _ROOT = frozenset({"", "0", "root", "0:0", "root:root"})
 
@@ -165,8 +166,8 @@ class EngineImages:
         ):
             kept = self._kept(order)
             if kept is not None:
-                return Built(image=kept, action=Action.REUSED, because="built meanwhile", size_bytes=0)
                 self.tag(kept, order.tags, home=order.repository)
+                return Built(image=kept, action=Action.REUSED, because="built meanwhile", size_bytes=0)
             if not mine:
                 raise BuildBusy(
                     f"The image {order.fingerprint} was built by another and is gone again.",
@@ -181,7 +182,8 @@ class EngineImages:
     def _build(self, order: BuildOrder, engine: Engine) -> Built:
         repository, terms = parse_repository(order.repository), order.terms
         secrets = {secret_id(name): self._secret(name) for name in terms.secrets}
-        labels = labels_of(order.fingerprint, order.ingredients, order.labels, datetime.now(timezone.utc))
+        ingredients = by_folder(order.ingredients, terms.dependencies)
+        labels = labels_of(order.fingerprint, ingredients, order.labels, datetime.now(timezone.utc))
         pushed = build_and_push(
             EngineOrder(
                 context=order.context,
@@ -208,9 +210,9 @@ class EngineImages:
         )
         # Another engine can have been faster; the first record is the one that others went by.
         if (kept := self._kept(order)) is not None:
+            self._give_way(kept, repository.at(pushed.digest), order)
             return Built(image=kept, action=Action.REUSED, because="built elsewhere meanwhile", size_bytes=0)
         described = self.registry.resolve(repository.at(pushed.digest))
-            self._give_way(kept, repository.at(pushed.digest), order)
         self._put(
             ImageRecord(
                 image=replace(described, platform=terms.platform), labels=labels, size_bytes=pushed.size_bytes
@@ -221,8 +223,6 @@ class EngineImages:
         because = f"from {terms.dockerfile}, in {pushed.seconds:.1f} s"
         return Built(image=image, action=Action.BUILT, because=because, size_bytes=pushed.size_bytes)
 
-    def check(self, image: Image, usage: Usage) -> Checked:
-        """Find out whether Flyte can use an image: by its record, or else in a container of it.
     def _give_way(self, kept: Image, pushed: Reference, order: BuildOrder) -> None:
         """Give the tags of what was pushed to the image that is used instead, and remove the former."""
         tags = (image_tag(order.fingerprint), *order.tags, _CACHE_TAG)
@@ -243,6 +243,8 @@ class EngineImages:
         except (RegistryRefused, RegistryUnavailable) as error:
             log.warning("%s is used without the tags %s: %s", image.reference, ", ".join(tags), error)
 
+    def check(self, image: Image, usage: Usage) -> Checked:
+        """Find out whether Flyte can use an image: by its record, or else in a container of it.
 
         Raises:
             EngineUnavailable and others: see `build`.

@@ -104,7 +104,7 @@ def _build(
             ingredients=plan.ingredients,
             repository=plan.repository,
             context=folder,
-            files=tuple(sorted(blobs)),
+            files=tuple(path for path in sorted(blobs) if path in plan.terms.dependencies),
             terms=plan.terms,
             bases=plan.bases,
             labels=labels,

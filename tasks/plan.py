@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +28,7 @@ from tasks._builder import (
 )
 from tasks._digests import json_digest
 from tasks._enrolment import ANY, Enrolment
+from tasks._errors import FileMissing
 from tasks._git import Kind, TreeEntry
 from tasks._permits import permits
 from tasks._types import Finding, Image, Record
@@ -36,6 +37,8 @@ from tasks.policy import POLICY_FILE, ImagePolicy, Policy
 from tasks.source import Base, Source
 
 _MOST_PATHS = 100
+# Each is an ingredient of the plan, which Flyte keeps as one value.
+_MOST_FILES = 2000
 _FILE = "file:"
 _SHORT = 7
 
@@ -113,20 +116,47 @@ class Inputs:
 
 
 def find_inputs(source: Source, policy: ImagePolicy, *, at: str) -> Inputs:
-    """Find what `policy` lists in commit `at`. A Dockerfile that is not there is left out of it."""
-    wanted = list(dict.fromkeys([policy.dockerfile, *policy.dependencies]))
-    found = {entry.path: entry for path in wanted for entry in source.repository.find(at, path)}
-    problems = [
-        Finding(
-            where="image.dependencies",
-            problem=f"{path} is no file of the revision",
-            remedy="Correct the path, or add the file; links and folders are not followed.",
-        )
-        for path in policy.dependencies
-        if path not in found or not found[path].is_file
-    ]
-    files = tuple(found[path] for path in wanted if path in found and found[path].is_file)
-    return Inputs(files=files, problems=problems)
+    """Find what `policy` lists in commit `at`, and what lies in the folders that it lists.
+
+    A Dockerfile that is not there is left out, and so are links and submodules in folders.
+    """
+    found = {entry.path: entry for entry in source.repository.find(at, policy.dockerfile)}
+    problems: list[Finding] = []
+    for path in policy.dependencies:
+        files = [entry for entry in _below(source, path, at=at) if entry.is_file]
+        found |= {entry.path: entry for entry in files}
+        problems += _problems(path, files)
+    return Inputs(files=tuple(entry for entry in found.values() if entry.is_file), problems=problems)
+
+
+def _problems(path: str, files: Sequence[TreeEntry]) -> Iterator[Finding]:
+    """Yield why a dependency, which these files are found for, cannot be one."""
+    strange = [entry.path for entry in files if not entry.path.isprintable()]
+    if not files:
+        problem = f"{path} is no file of the revision, and no folder of files"
+        remedy = "Correct the path, or add the file; links are not followed."
+    elif len(files) > _MOST_FILES:
+        problem = f"{path} holds {len(files)} files, and an image can be made of {_MOST_FILES} of a folder"
+        remedy = "List the folders inside that are needed."
+    elif strange:
+        problem = f"{path} holds {strange[0]!a}, whose name is no printable text"
+        remedy = "Rename it, or list the files beside it."
+    else:
+        return
+    yield Finding(where="image.dependencies", problem=problem, remedy=remedy)
+
+
+def _below(source: Source, path: str, *, at: str) -> list[TreeEntry]:
+    """List the file at `path`, or all that a folder there holds, by their paths in commit `at`."""
+    if path == ".":
+        return source.entries(at=at)
+    if exact := source.repository.find(at, path):
+        return exact
+    try:
+        held = source.entries(at=at, under=path)
+    except FileMissing:
+        return []
+    return [replace(entry, path=f"{path}/{entry.path}") for entry in held]
 
 
 def make_context(source: Source, inputs: Inputs, *, into: Path) -> ImageContext:
@@ -196,6 +226,7 @@ def terms_of(policy: ImagePolicy, enrolment: Enrolment, purpose: Purpose) -> Bui
     allowed = enrolment.preview.build_secrets if purpose is Purpose.PREVIEW else [ANY]
     return BuildTerms(
         dockerfile=policy.dockerfile,
+        dependencies=policy.dependencies,
         platform=policy.platform,
         build_args=policy.build_args,
         secrets=[name for name in policy.secrets if permits(allowed, name)],
@@ -247,12 +278,16 @@ def blobs_of(ingredients: Mapping[str, str]) -> dict[str, str]:
 
 def change_of(path: str, policy: Policy) -> Change:
     """Return what a change of `path` changes, under `policy`."""
-    if path in (policy.image.dockerfile, *policy.image.dependencies):
+    if path == policy.image.dockerfile or any(_is_in(path, one) for one in policy.image.dependencies):
         return Change.DEPENDENCIES
     if path == POLICY_FILE:
         return Change.POLICY
-    source = policy.package.source
-    return Change.CODE if source == "." or path.startswith(source.rstrip("/") + "/") else Change.NOTHING
+    return Change.CODE if _is_in(path, policy.package.source) else Change.NOTHING
+
+
+def _is_in(path: str, place: str) -> bool:
+    """Say whether `path` is the file `place`, or in the folder `place`."""
+    return place in (".", path) or path.startswith(f"{place}/")
 
 
 def overall(changed: Sequence[ChangedPath]) -> Change:
