@@ -70,7 +70,10 @@ def place(engine_host: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A target's repository and where its images go; `sent` are the requests to the registry."""
+    """A target's repository and where its images go; `sent` are the requests to the registry.
+
+    Its policy lists the `folders`, too.
+    """
 
     place: Site
     folder: Path
@@ -78,6 +81,7 @@ class Target:
     images: str
     sent: list[Sent] = field(default_factory=list)
     limits: dict[str, object] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
 
     def commit(self, branch: str = "main", *, policy: str = "", stage: str = "", **files: str) -> str:
         """Commit the sound files with these changes, and return the SHA; a file's name has no dots here."""
@@ -88,9 +92,10 @@ class Target:
 
     def policy(self, image: str, stage: str) -> str:
         base = f"{self.place.registry.host}/base/tiny:1"
+        listed = json.dumps(["requirements.lock", "told", "pyflyte", *self.folders])
         return (
             f'[package]\nmodules = ["flows"]\nsource = "src"\n[image]\nrepository = "{self.images}"\n'
-            'dependencies = ["requirements.lock", "told", "pyflyte"]\n'
+            f"dependencies = {listed}\n"
             f'build_args = {{ BASE = "{base}" }}\n{image}\n'
             f'[[stage]]\nname = "development"\nproject = "fraud"\ndomain = "development"\n{stage}\n'
         )
@@ -251,6 +256,20 @@ def test_a_registry_that_takes_no_tags_stops_nothing(
             before.go_wrong("PUT", "/manifests/", 403, times=9)
             assert there.have(again, builder).image == built
     assert "is used without the tags" in caplog.text
+
+
+def test_a_folder_that_is_listed_is_sent_and_is_one_ingredient_of_the_label(target: Target) -> None:
+    folders = replace(target, folders=("src",))
+    copies = f"{DOCKERFILE}COPY src /src\nRUN [ -f /src/flows.py ] && [ -f /src/deep/more.py ]\n"
+    sha = folders.commit(Dockerfile=copies, **{"src/deep/more__py": "1"})
+    other = folders.commit(Dockerfile=copies, **{"src/deep/more__py": "2"})
+    with folders.builder() as builder:
+        built = folders.have(folders.prepare(sha, builder), builder)
+        changed = folders.prepare(other, builder).plan
+    assert built.action is Action.BUILT
+    made_from = json.loads(labels(folders, built.image)["dev.taxiway.ingredients"])
+    assert "folder:src" in made_from and not [name for name in made_from if "src/" in name]
+    assert changed is not None and isinstance(changed.decision, Build)
 
 
 def test_image_says_what_it_is_made_from(target: Target) -> None:
