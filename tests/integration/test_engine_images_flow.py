@@ -40,7 +40,7 @@ from tasks.plan import Build, Reuse
 from tasks.policy import Policy, read_policy
 from tasks.prepare import Judged, Prepared, carry_out, fetch_revision, read_policy_at
 from tests.engine import daemon
-from tests.engine.building import LOGIN, Site, docker_config, open_site
+from tests.engine.building import LOGIN, Site, docker_config, forget, open_site
 from tests.engine.pushing import front
 from tests.mounted import Mounted
 from tests.repositories import Made, Repository
@@ -429,6 +429,23 @@ def test_image_that_was_deleted_since_is_built_again(target: Target) -> None:
         assert target.have(planned, builder).action is Action.BUILT
 
 
+def test_a_base_that_moves_makes_another_image_and_a_plan_keeps_the_one_that_it_found(target: Target) -> None:
+    place = target.place
+    base = parse_repository(f"{place.registry.host}/base/tiny")
+    moved_to = place.build(place.order("FROM tiny:1\nRUN true\n", reference=str(base.tagged("other"))))
+    place.client.tag(base.tagged("1"), "moving")
+    sha = target.commit(Dockerfile=f"FROM {base}:moving\nCOPY requirements.lock /etc/\n")
+    with target.builder() as builder:
+        prepared = target.prepare(sha, builder)
+        place.client.tag(base.tagged("other"), "moving")
+        built = target.have(prepared, builder)
+        after = target.prepare(sha, builder)
+    assert after.plan is not None and isinstance(after.plan.decision, Build)
+    assert after.plan.bases == {f"{base}:moving": f"{base}@{moved_to.digest}"}
+    below = place.client.manifest(parse_reference(place.pinned)).layers
+    assert made_by(target, built.image)[:-1] == [layer.digest for layer in below]
+
+
 @pytest.mark.parametrize(
     ("dockerfile", "said"),
     [
@@ -512,6 +529,18 @@ def test_image_without_flytekit_is_found_before_it_is_used(target: Target) -> No
         assert prepared.policy is not None
         [finding, *_] = builder.check(image, usage_of(prepared.policy)).findings
         assert "pyflyte-execute" in finding.problem
+
+
+def test_image_that_the_engine_has_not_is_pulled_with_our_login_to_be_checked(target: Target) -> None:
+    sha = target.commit(Dockerfile=FIT)
+    with target.builder() as builder:
+        prepared = target.prepare(sha, builder)
+        image = target.have(prepared, builder).image
+        client = target.place.engine.client
+        client.remove_image(client.inspect_image(image.reference)["Id"], force=True)
+        assert prepared.policy is not None
+        assert builder.contract(image.reference, usage_of(prepared.policy)).kept
+        forget(target.place.engine, image.reference)
 
 
 def no_engine() -> AbstractContextManager[Engine]:
