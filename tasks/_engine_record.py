@@ -60,7 +60,7 @@ class ImageRecord:
 
 
 def by_folder(ingredients: Mapping[str, str], folders: Collection[str]) -> dict[str, str]:
-    """Return ingredients with one for all files of each folder: a label has no room for every file."""
+    """Return ingredients with one for all files of each folder: labels and reports have no room for each."""
     alone: dict[str, str] = {}
     inside: dict[str, dict[str, str]] = {}
     for name, value in ingredients.items():
