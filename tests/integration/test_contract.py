@@ -157,6 +157,20 @@ def test_a_probe_is_not_given_the_proxies_that_docker_gives_to_containers(
     assert "c4n4ry" not in problem
 
 
+def test_a_probe_whose_asker_was_killed_is_removed_by_a_later_one(
+    check: Check, engine: docker.APIClient, python_image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label = f"taxiway-test.probe-{os.getpid()}"
+    monkeypatch.setattr("tasks._contract_probe._LABEL", label)
+    made = engine.create_container(python_image, ["sleep", "600"], labels={label: "x"})["Id"]
+    engine.start(made)
+    check()
+    assert engine.inspect_container(made)["State"]["Running"]
+    monkeypatch.setattr("tasks._contract_probe._ABANDONED_S", -1)
+    check()
+    assert engine.containers(all=True, filters={"label": label}) == []
+
+
 def test_an_image_for_another_machine_is_not_started(opened: Engine, flytekit_image: str) -> None:
     contract = check_contract(opened, flytekit_image, destination=".", platform="linux/arm64", non_root=True)
     assert problems(contract) == ["It is for linux/amd64, and linux/arm64 is wanted."]
