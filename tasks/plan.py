@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -106,16 +107,21 @@ class ImageContext(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """The files of a revision that its image is made from. They can be used if there are no `problems`."""
+    """The files of a revision that its image is made from. They can be used if there are no `problems`.
+
+    `tree` are all paths of the revision.
+    """
 
     files: tuple[TreeEntry, ...]
     problems: list[Finding]
+    tree: frozenset[str]
 
 
 def find_inputs(source: Source, policy: ImagePolicy, *, at: str) -> Inputs:
     """Find what `policy` lists in commit `at`. A Dockerfile that is not there is left out of it."""
     wanted = list(dict.fromkeys([policy.dockerfile, *policy.dependencies]))
-    found = {entry.path: entry for path in wanted for entry in source.repository.find(at, path)}
+    tree = {entry.path: entry for entry in source.entries(at=at)}
+    found = {path: tree[path] for path in wanted if path in tree and tree[path].is_file}
     problems = [
         Finding(
             where="image.dependencies",
@@ -123,10 +129,9 @@ def find_inputs(source: Source, policy: ImagePolicy, *, at: str) -> Inputs:
             remedy="Correct the path, or add the file; links and folders are not followed.",
         )
         for path in policy.dependencies
-        if path not in found or not found[path].is_file
+        if path not in found
     ]
-    files = tuple(found[path] for path in wanted if path in found and found[path].is_file)
-    return Inputs(files=files, problems=problems)
+    return Inputs(files=tuple(found.values()), problems=problems, tree=frozenset(tree))
 
 
 def make_context(source: Source, inputs: Inputs, *, into: Path) -> ImageContext:
@@ -141,8 +146,8 @@ def make_context(source: Source, inputs: Inputs, *, into: Path) -> ImageContext:
     )
 
 
-def read_recipe(source: Source, inputs: Inputs, terms: BuildTerms, *, at: str) -> Recipe:
-    """Return what the image of commit `at` is to be made from, for a builder to look at."""
+def read_recipe(source: Source, inputs: Inputs, terms: BuildTerms) -> Recipe:
+    """Return what the image of a revision is to be made from, for a builder to look at."""
     source.repository.bring([entry.oid for entry in inputs.files])
     listed = {entry.path: entry.oid for entry in inputs.files}
     oid = listed.get(terms.dockerfile)
@@ -150,7 +155,7 @@ def read_recipe(source: Source, inputs: Inputs, terms: BuildTerms, *, at: str) -
         terms=terms,
         dockerfile=next(source.repository.contents([oid])) if oid else None,
         listed=frozenset(listed),
-        tree=frozenset(entry.path for entry in source.entries(at=at)),
+        tree=inputs.tree,
     )
 
 
@@ -166,14 +171,17 @@ def make_plan(
     pull_request: int = 0,
 ) -> Plan:
     """Compare the revision with its base, and look for an image of its inputs."""
-    changed = [
-        ChangedPath(path=path, change=change_of(path, policy))
-        for path in (source.changed_paths() if source.base.found else [])
-    ]
     ingredients = ingredients_of(inputs.files, policy.image, examined.traits)
     fingerprint = fingerprint_of(ingredients)
-    looked = [
-        builder.find(fingerprint, repository) for repository in sources_of(policy.image.repository, purpose)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        # Git compares while the registry is asked.
+        paths = beside.submit(source.changed_paths) if source.base.found else None
+        looked = [
+            builder.find(fingerprint, repository)
+            for repository in sources_of(policy.image.repository, purpose)
+        ]
+    changed = [
+        ChangedPath(path=path, change=change_of(path, policy)) for path in (paths.result() if paths else [])
     ]
     return Plan(
         change=overall(changed) if source.base.found else Change.UNKNOWN,

@@ -85,7 +85,7 @@ def planned(source: Source, builder: VenvImages, purpose: Purpose = Purpose.PREV
     inputs = find_inputs(source, POLICY.image, at=source.revision.sha)
     assert inputs.problems == []
     terms = terms_of(POLICY.image, ENROLMENT, purpose)
-    recipe = read_recipe(source, inputs, terms, at=source.revision.sha)
+    recipe = read_recipe(source, inputs, terms)
     return make_plan(
         source,
         POLICY,
