@@ -44,12 +44,12 @@ from tasks._engine_record import (
     record_tag,
 )
 from tasks._errors import BuildBusy, BuildSecretMissing, RegistryDenied, RegistryNotFound
+from tasks._inline_cache import CACHE_TAGS, keep_as_cache
 from tasks._references import parse_reference, parse_repository
 from tasks._registry import RegistryClient
 from tasks._types import Finding, Image
 
 _KIND = "engine 1"
-_CACHE_TAG = "cache"
 _ROOT = frozenset({"", "0", "root", "0:0", "root:root"})
 
 
@@ -178,11 +178,11 @@ class EngineImages:
                 bases=order.bases,
                 build_args=terms.build_args,
                 reference=str(repository.tagged(image_tag(order.fingerprint))),
-                tags=(*order.tags, _CACHE_TAG),
+                tags=order.tags,
                 platform=terms.platform,
                 labels=labels,
                 secrets=secrets,
-                cache_from=tuple(f"{one}:{_CACHE_TAG}" for one in _cache_sources(order.repository)),
+                cache_from=tuple(f"{order.repository}:{tag}" for tag in CACHE_TAGS),
                 cache=True,
                 limits=BuildLimits(
                     timeout_s=self.timeout_s,
@@ -205,6 +205,7 @@ class EngineImages:
             ),
             order.repository,
         )
+        keep_as_cache(self.registry, repository.at(pushed.digest))
         image = Image(reference=f"{order.repository}@{pushed.digest}", fingerprint=order.fingerprint)
         because = f"from {terms.dockerfile}, in {pushed.seconds:.1f} s"
         return Built(image=image, action=Action.BUILT, because=because, size_bytes=pushed.size_bytes)
@@ -341,12 +342,6 @@ def _no_dockerfile(path: str) -> Finding:
         problem=f"{path} is no file of the revision, so there is nothing to build an image from.",
         remedy="Add it, or correct `image.dockerfile`.",
     )
-
-
-def _cache_sources(repository: str) -> list[str]:
-    """Return the repositories whose layers a build may take: for a release, those of releases alone."""
-    release = repository.removesuffix("/previews")
-    return list(dict.fromkeys([repository, release]))
 
 
 def _stored(record: ImageRecord, repository: str) -> StoredImage:

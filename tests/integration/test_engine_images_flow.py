@@ -8,7 +8,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from scripts.commands.image import command
 from tasks._builder import Action, Purpose
-from tasks._engine import Engine, open_engine
+from tasks._engine import Engine, EngineAddress, open_engine
 from tasks._engine_images import EngineImages
 from tasks._engine_open import engine_images
 from tasks._engine_record import FINGERPRINT, REVISION, SOURCE, manifest_of, record_in, record_tag
@@ -35,6 +35,7 @@ from tasks.package import labels_of, usage_of
 from tasks.plan import Build, Reuse
 from tasks.policy import Policy, read_policy
 from tasks.prepare import Judged, Prepared, carry_out, fetch_revision, read_policy_at
+from tests.engine import daemon
 from tests.engine.building import LOGIN, Site, docker_config, open_site
 from tests.mounted import Mounted
 from tests.repositories import Made, Repository
@@ -46,6 +47,7 @@ FROM ${BASE}
 COPY requirements.lock /etc/
 RUN head -c 16 /dev/urandom > /built
 """
+TWO_LAYERS = f"{DOCKERFILE}COPY pyflyte /etc/\nRUN head -c 16 /dev/urandom > /last\n"
 SOUND: dict[str, str | Made] = {
     "Dockerfile": DOCKERFILE,
     "requirements.lock": "x==1\n",
@@ -245,6 +247,24 @@ def test_twenty_at_once_make_one_build(target: Target) -> None:
     assert len({step.image.reference for step in steps}) == 1
     with open_engine(target.place.engine.address, environ=os.environ) as engine:
         assert not claims_of(engine)
+
+
+def test_each_of_many_new_engines_takes_the_layers_that_did_not_change(target: Target) -> None:
+    revisions = [target.commit(Dockerfile=TWO_LAYERS, pyflyte=f"{number}\n") for number in range(3)]
+    layers = [made_by(target, built_on_a_new_engine(target, sha)) for sha in revisions]
+    assert len({tuple(each[:3]) for each in layers}) == 1
+    assert len({each[-1] for each in layers}) == len(layers)
+
+
+def built_on_a_new_engine(target: Target, sha: str) -> Image:
+    with ExitStack() as opened:
+        try:
+            address = EngineAddress(host=opened.enter_context(daemon.dockerd()))
+        except daemon.NotHere as error:
+            daemon.skip(error)
+        builder = opened.enter_context(target.builder())
+        elsewhere = replace(builder, open_engine=lambda: open_engine(address, environ=os.environ))
+        return target.have(target.prepare(sha, elsewhere), elsewhere).image
 
 
 def claims_of(engine: Engine) -> list[str]:
