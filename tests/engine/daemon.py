@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -24,6 +24,7 @@ from tests.needs import leave_out
 _START_S, _STOP_S, _POLL_S = 60, 60, 0.1
 _SYSTEM = "/usr/local/sbin:/usr/sbin:/sbin"  # where packages put what dockerd itself starts
 _BRIDGE, _SHARE_BITS = "docker0", 24
+_STARTS, _FIREWALL = 3, "iptables failed"
 
 
 class NotHere(Exception):
@@ -56,17 +57,11 @@ def dockerd(*options: str) -> Iterator[str]:
         host, log = f"unix://{folder}/docker.sock", Path(folder, "log")
         words = [program, "--host", host, *_apart(Path(folder)), *options]
         environ = {**os.environ, "PATH": path}
-        with log.open("wb") as output, subprocess.Popen(words, env=environ, stderr=output) as process:
-            try:
-                _wait_for(host, process, log)
+        try:
+            with _running(words, environ, host, log):
                 yield host
-            finally:
-                process.terminate()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(_STOP_S)
-                process.kill()
-                process.wait()
-                _unmount(Path(folder))
+        finally:
+            _unmount(Path(folder))
 
 
 def answers(host: str) -> bool:
@@ -106,12 +101,38 @@ def _share() -> str:
     return ""
 
 
-def _wait_for(host: str, process: subprocess.Popen[bytes], log: Path) -> None:
+@contextmanager
+def _running(words: Sequence[str], environ: Mapping[str, str], host: str, log: Path) -> Iterator[None]:
+    """Run a dockerd; it is started again where another one was changing the machine's firewall meanwhile."""
+    for left in reversed(range(_STARTS)):
+        with log.open("wb") as output, subprocess.Popen(words, env=environ, stderr=output) as process:
+            try:
+                if _answers_in_time(host, process):
+                    yield
+                    return
+                if not left or _FIREWALL not in log.read_text(errors="replace"):
+                    raise NotHere(f"dockerd does not start: {_reason(log)}")
+            finally:
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_STOP_S)
+                process.kill()
+                process.wait()
+
+
+def _answers_in_time(host: str, process: subprocess.Popen[bytes]) -> bool:
     deadline = time.monotonic() + _START_S
     while not answers(host):
         if process.poll() is not None or time.monotonic() > deadline:
-            raise NotHere(f"dockerd does not start: {last_line(log)}")
+            return False
         time.sleep(_POLL_S)
+    return True
+
+
+def _reason(log: Path) -> str:
+    """Return why a dockerd did not start, which can take several lines."""
+    _, failed, why = log.read_text(errors="replace").rpartition("failed to start daemon")
+    return " ".join(f"{failed}{why}".split()) if failed else last_line(log)
 
 
 def _unmount(folder: Path) -> None:
