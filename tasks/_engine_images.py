@@ -53,6 +53,7 @@ from tasks._errors import (
     RegistryRefused,
     RegistryUnavailable,
 )
+from tasks._inline_cache import CACHE_TAGS, keep_as_cache
 from tasks._references import Reference, parse_reference, parse_repository
 from tasks._registry import RegistryClient
 from tasks._types import Finding, Image
@@ -60,7 +61,6 @@ from tasks._types import Finding, Image
 log = logging.getLogger(__name__)
 
 _KIND = "engine 1"
-_CACHE_TAG = "cache"
 _ROOT = frozenset({"", "0", "root", "0:0", "root:root"})
 
 
@@ -191,11 +191,11 @@ class EngineImages:
                 bases=order.bases,
                 build_args=terms.build_args,
                 reference=str(repository.tagged(image_tag(order.fingerprint))),
-                tags=(*order.tags, _CACHE_TAG),
+                tags=order.tags,
                 platform=terms.platform,
                 labels=labels,
                 secrets=secrets,
-                cache_from=tuple(f"{one}:{_CACHE_TAG}" for one in _cache_sources(order.repository)),
+                cache_from=tuple(f"{order.repository}:{tag}" for tag in CACHE_TAGS),
                 cache=True,
                 limits=BuildLimits(
                     timeout_s=self.timeout_s,
@@ -219,14 +219,14 @@ class EngineImages:
             ),
             order.repository,
         )
+        keep_as_cache(self.registry, repository.at(pushed.digest))
         image = Image(reference=f"{order.repository}@{pushed.digest}", fingerprint=order.fingerprint)
         because = f"from {terms.dockerfile}, in {pushed.seconds:.1f} s"
         return Built(image=image, action=Action.BUILT, because=because, size_bytes=pushed.size_bytes)
 
     def _give_way(self, kept: Image, pushed: Reference, order: BuildOrder) -> None:
         """Give the tags of what was pushed to the image that is used instead, and remove the former."""
-        tags = (image_tag(order.fingerprint), *order.tags, _CACHE_TAG)
-        self.tag(kept, tags, home=order.repository)
+        self.tag(kept, (image_tag(order.fingerprint), *order.tags), home=order.repository)
         if pushed.digest != kept.digest:
             with contextlib.suppress(RegistryRefused, RegistryUnavailable):
                 self.registry.delete(pushed)
@@ -375,12 +375,6 @@ def _no_dockerfile(path: str) -> Finding:
         problem=f"{path} is no file of the revision, so there is nothing to build an image from.",
         remedy="Add it, or correct `image.dockerfile`.",
     )
-
-
-def _cache_sources(repository: str) -> list[str]:
-    """Return the repositories whose layers a build may take: for a release, those of releases alone."""
-    release = repository.removesuffix("/previews")
-    return list(dict.fromkeys([repository, release]))
 
 
 def _stored(record: ImageRecord, repository: str) -> StoredImage:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +29,6 @@ from tasks._builder import (
 )
 from tasks._digests import json_digest
 from tasks._enrolment import ANY, Enrolment
-from tasks._errors import FileMissing
 from tasks._git import Kind, TreeEntry
 from tasks._permits import permits
 from tasks._types import Finding, Image, Record
@@ -109,10 +109,14 @@ class ImageContext(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """The files of a revision that its image is made from. They can be used if there are no `problems`."""
+    """The files of a revision that its image is made from. They can be used if there are no `problems`.
+
+    `tree` are all paths of the revision.
+    """
 
     files: tuple[TreeEntry, ...]
     problems: list[Finding]
+    tree: frozenset[str]
 
 
 def find_inputs(source: Source, policy: ImagePolicy, *, at: str) -> Inputs:
@@ -120,13 +124,14 @@ def find_inputs(source: Source, policy: ImagePolicy, *, at: str) -> Inputs:
 
     A Dockerfile that is not there is left out, and so are links and submodules in folders.
     """
-    found = {entry.path: entry for entry in source.repository.find(at, policy.dockerfile)}
+    tree = {entry.path: entry for entry in source.entries(at=at)}
+    found = {path: tree[path] for path in [policy.dockerfile] if path in tree and tree[path].is_file}
     problems: list[Finding] = []
     for path in policy.dependencies:
-        files = [entry for entry in _below(source, path, at=at) if entry.is_file]
+        files = [entry for entry in tree.values() if entry.is_file and _is_in(entry.path, path)]
         found |= {entry.path: entry for entry in files}
         problems += _problems(path, files)
-    return Inputs(files=tuple(entry for entry in found.values() if entry.is_file), problems=problems)
+    return Inputs(files=tuple(found.values()), problems=problems, tree=frozenset(tree))
 
 
 def _problems(path: str, files: Sequence[TreeEntry]) -> Iterator[Finding]:
@@ -146,19 +151,6 @@ def _problems(path: str, files: Sequence[TreeEntry]) -> Iterator[Finding]:
     yield Finding(where="image.dependencies", problem=problem, remedy=remedy)
 
 
-def _below(source: Source, path: str, *, at: str) -> list[TreeEntry]:
-    """List the file at `path`, or all that a folder there holds, by their paths in commit `at`."""
-    if path == ".":
-        return source.entries(at=at)
-    if exact := source.repository.find(at, path):
-        return exact
-    try:
-        held = source.entries(at=at, under=path)
-    except FileMissing:
-        return []
-    return [replace(entry, path=f"{path}/{entry.path}") for entry in held]
-
-
 def make_context(source: Source, inputs: Inputs, *, into: Path) -> ImageContext:
     """Write exactly the `inputs` as a tar.gz into the folder `into`, for a build in another pod."""
     source.repository.bring([entry.oid for entry in inputs.files])
@@ -171,8 +163,8 @@ def make_context(source: Source, inputs: Inputs, *, into: Path) -> ImageContext:
     )
 
 
-def read_recipe(source: Source, inputs: Inputs, terms: BuildTerms, *, at: str) -> Recipe:
-    """Return what the image of commit `at` is to be made from, for a builder to look at."""
+def read_recipe(source: Source, inputs: Inputs, terms: BuildTerms) -> Recipe:
+    """Return what the image of a revision is to be made from, for a builder to look at."""
     source.repository.bring([entry.oid for entry in inputs.files])
     listed = {entry.path: entry.oid for entry in inputs.files}
     oid = listed.get(terms.dockerfile)
@@ -180,7 +172,7 @@ def read_recipe(source: Source, inputs: Inputs, terms: BuildTerms, *, at: str) -
         terms=terms,
         dockerfile=next(source.repository.contents([oid])) if oid else None,
         listed=frozenset(listed),
-        tree=frozenset(entry.path for entry in source.entries(at=at)),
+        tree=inputs.tree,
     )
 
 
@@ -196,14 +188,17 @@ def make_plan(
     pull_request: int = 0,
 ) -> Plan:
     """Compare the revision with its base, and look for an image of its inputs."""
-    changed = [
-        ChangedPath(path=path, change=change_of(path, policy))
-        for path in (source.changed_paths() if source.base.found else [])
-    ]
     ingredients = ingredients_of(inputs.files, policy.image, examined.traits)
     fingerprint = fingerprint_of(ingredients)
-    looked = [
-        builder.find(fingerprint, repository) for repository in sources_of(policy.image.repository, purpose)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        # Git compares while the registry is asked.
+        paths = beside.submit(source.changed_paths) if source.base.found else None
+        looked = [
+            builder.find(fingerprint, repository)
+            for repository in sources_of(policy.image.repository, purpose)
+        ]
+    changed = [
+        ChangedPath(path=path, change=change_of(path, policy)) for path in (paths.result() if paths else [])
     ]
     return Plan(
         change=overall(changed) if source.base.found else Change.UNKNOWN,

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from scripts.commands.image import command
 from tasks._builder import Action, Purpose
 from tasks._digests import json_digest
-from tasks._engine import Engine, open_engine
+from tasks._engine import Engine, EngineAddress, open_engine
 from tasks._engine_build import EngineOrder, Pushed, build_and_push
 from tasks._engine_images import EngineImages
 from tasks._engine_open import engine_images
@@ -52,6 +52,7 @@ FROM ${BASE}
 COPY requirements.lock /etc/
 RUN head -c 16 /dev/urandom > /built
 """
+TWO_LAYERS = f"{DOCKERFILE}COPY pyflyte /etc/\nRUN head -c 16 /dev/urandom > /last\n"
 SOUND: dict[str, str | Made] = {
     "Dockerfile": DOCKERFILE,
     "requirements.lock": "x==1\n",
@@ -330,6 +331,24 @@ def test_twenty_at_once_make_one_build(target: Target) -> None:
     key = json_digest([prepared.plan.repository, prepared.plan.fingerprint]).removeprefix("sha256:")[:32]
     with open_engine(target.place.engine.address, environ=os.environ) as engine:
         assert claims_of(engine, key) == []
+
+
+def test_each_of_many_new_engines_takes_the_layers_that_did_not_change(target: Target) -> None:
+    revisions = [target.commit(Dockerfile=TWO_LAYERS, pyflyte=f"{number}\n") for number in range(3)]
+    layers = [made_by(target, built_on_a_new_engine(target, sha)) for sha in revisions]
+    assert len({tuple(each[:3]) for each in layers}) == 1
+    assert len({each[-1] for each in layers}) == len(layers)
+
+
+def built_on_a_new_engine(target: Target, sha: str) -> Image:
+    with ExitStack() as opened:
+        try:
+            address = EngineAddress(host=opened.enter_context(daemon.dockerd()))
+        except daemon.NotHere as error:
+            daemon.skip(error)
+        builder = opened.enter_context(target.builder())
+        elsewhere = replace(builder, open_engine=lambda: open_engine(address, environ=os.environ))
+        return target.have(target.prepare(sha, elsewhere), elsewhere).image
 
 
 def test_two_engines_that_build_the_same_at_once_take_the_first(

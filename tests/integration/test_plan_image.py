@@ -88,7 +88,7 @@ def planned(
     inputs = find_inputs(source, policy.image, at=source.revision.sha)
     assert inputs.problems == []
     terms = terms_of(policy.image, ENROLMENT, purpose)
-    recipe = read_recipe(source, inputs, terms, at=source.revision.sha)
+    recipe = read_recipe(source, inputs, terms)
     return make_plan(
         source,
         policy,
