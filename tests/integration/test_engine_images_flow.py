@@ -40,7 +40,7 @@ from tasks.plan import Build, Reuse
 from tasks.policy import Policy, read_policy
 from tasks.prepare import Judged, Prepared, carry_out, fetch_revision, read_policy_at
 from tests.engine import daemon
-from tests.engine.building import LOGIN, Site, docker_config, forget, open_site
+from tests.engine.building import LOGIN, Site, docker_config, open_site
 from tests.engine.pushing import front
 from tests.mounted import Mounted
 from tests.repositories import Made, Repository
@@ -559,7 +559,7 @@ def test_image_that_the_engine_has_not_is_pulled_with_our_login_to_be_checked(ta
         client.remove_image(client.inspect_image(image.reference)["Id"], force=True)
         assert prepared.policy is not None
         assert builder.contract(image.reference, usage_of(prepared.policy)).kept
-        forget(target.place.engine, image.reference)
+        client.remove_image(image.reference, force=True)
 
 
 def no_engine() -> AbstractContextManager[Engine]:
