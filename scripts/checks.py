@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +20,7 @@ from flyteidl.service.dataproxy_pb2 import CreateDownloadLocationRequest
 from scripts.connection import SANDBOX_BUILD, SANDBOX_IMAGE, installed
 from scripts.enrolling import projects
 from scripts.enrolments import all_enrolled
+from scripts.installing import DOCKER_HOST
 from tasks._errors import (
     FlyteNotFound,
     FlyteRefused,
@@ -30,8 +31,9 @@ from tasks._errors import (
 )
 from tasks._flyte import Flyte
 from tasks._quantities import quantity
+from tasks._secrets import Secrets
 from tasks._storage import fetch, upload
-from tasks.self_check import Check
+from tasks.self_check import Check, check_engine
 from workflows.launch_plans import Installation
 
 _LARGEST_TASK = {"cpu": "2", "memory": "1Gi"}
@@ -44,11 +46,16 @@ _UNREACHED = (
 
 @dataclass(kw_only=True)
 class Doctor:
-    """One examination of one Flyte. What an earlier check found out helps the later ones."""
+    """One examination of one Flyte. What an earlier check found out helps the later ones.
+
+    `environ` and `own_secrets` are what commands go by here, where they build images.
+    """
 
     flyte: Flyte
     project: str
     domain: str
+    environ: Mapping[str, str] = field(repr=False)
+    own_secrets: Secrets = field(repr=False)
     sandbox: bool = False
     installation: Installation | None = None
     checks: list[Check] = field(default_factory=list)
@@ -67,6 +74,7 @@ class Doctor:
 
     def _all(self) -> Iterator[tuple[str, Callable[[], list[Check]]]]:
         yield "versions", self._versions
+        yield "container engine", lambda: check_engine(self.environ, self.own_secrets)
         yield "endpoint", self._endpoint
         yield "authentication", self._authentication
         yield "storage", self._storage
@@ -144,6 +152,8 @@ class Doctor:
     def _installation(self) -> list[Check]:
         self.installation = installed(self.flyte, self.project, self.domain)
         checks = [Check(name="installation", ok=True, found=f"Taxiway {self.installation.version}")]
+        if host := self.installation.env.get(DOCKER_HOST, ""):
+            checks.append(Check(name="images", ok=True, found=f"built on the engine at {host}"))
         given = self.installation.env.get("FLYTE_PLATFORM_URL", "")
         if self.sandbox and given != self.flyte.endpoint:
             # A sandbox on a free port has another one after a restart; tasks still have the old one.

@@ -15,6 +15,9 @@ from tasks._tar import TarGz
 from tasks.registration import Counts, register_all
 from workflows.launch_plans import Installation, self_check_plan
 
+DOCKER_HOST = "TAXIWAY_DOCKER_HOST"
+"""The setting of an installation that says which container engine builds images."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Installing:

@@ -105,7 +105,7 @@ def made_from(source: Source, builder: ImageBuilder) -> Made:
         return Made(source=source, findings=policy.findings)
     inputs = find_inputs(source, policy.image, at=sha)
     terms = terms_of(policy.image, local_enrolment(source), Purpose.PREVIEW)
-    examined = builder.examine(read_recipe(source, inputs, terms, at=sha))
+    examined = builder.examine(read_recipe(source, inputs, terms))
     findings = [*inputs.problems, *examined.findings]
     return Made(
         source=source,

@@ -55,6 +55,7 @@ _NO_REGISTRY = re.compile(
     r"|blob upload (unknown|invalid)|internal server error|Service Unavailable",
     re.IGNORECASE,
 )
+_FULL = re.compile(r"\b507\b|no space left on device", re.IGNORECASE)
 _NO_IMAGE = re.compile(r"not found|manifest unknown|does not exist", re.IGNORECASE)
 _FOREIGN = re.compile(r"exec format error", re.IGNORECASE)
 _NOISE = re.compile(r"^(?:#\d+ )?(?:sha256:[0-9a-f]{64}|-+|)$")
@@ -163,7 +164,10 @@ def _registry_fault(said: str, shown: str) -> TaxiwayError | None:
             shown, remedy="Have the engine trust the registry's certificate, or list it as insecure there."
         )
     if _NO_REGISTRY.search(said):
-        return RegistryUnavailable(shown, remedy="See whether the registry is well; it is tried again.")
+        # Of an answer that is 5xx, docker shows nothing but the status.
+        full = _FULL.search(said)
+        remedy = "Make room in the registry" if full else "See whether the registry is well and has room"
+        return RegistryUnavailable(shown, remedy=f"{remedy}; it is tried again.")
     if _NO_IMAGE.search(said):
         return RegistryNotFound(shown, remedy="Check the name of the image.", status=404)
     return None

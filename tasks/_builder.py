@@ -30,12 +30,13 @@ class Action(str, enum.Enum):
 class BuildTerms(Record):
     """How an image is built, as far as policy and enrolment say: a container engine goes by it.
 
-    `secrets` are the names of those that the build is given, `base_images` the repositories that it may
-    start from. `network_host` says whether a single step may ask for the network of the engine's machine.
-    Of the sizes, 0 is no limit.
+    `dependencies` are the files and folders that the policy lists. `secrets` are the names of those that the
+    build is given, `base_images` the repositories that it may start from. `network_host` says whether a
+    single step may ask for the network of the engine's machine. Of the sizes, 0 is no limit.
     """
 
     dockerfile: str = "Dockerfile"
+    dependencies: list[str] = []
     platform: str = "linux/amd64"
     build_args: dict[str, str] = {}
     secrets: list[str] = []
@@ -82,7 +83,8 @@ class Absent:
 class BuildOrder:
     """What to build: `context` is a folder with exactly the files that the fingerprint covers.
 
-    `labels` say what it is built from (see `tasks._engine_record`), `tags` are for people.
+    `files` are those that the policy lists by name, without those of folders. `labels` say what it is
+    built from (see `tasks._engine_record`), `tags` are for people.
     """
 
     fingerprint: str
@@ -152,6 +154,12 @@ class ImageBuilder(Protocol):
             BuildFailed: it cannot be built from these files.
             BuildBusy: the other one took too long.
             DiskFull: there was no room; nothing is left behind.
+        """
+
+    def tag(self, image: Image, tags: Collection[str], *, home: str) -> None:
+        """Have people find an image under these names, too, if it is kept in the repository `home`.
+
+        They are for people, so nothing fails where they cannot be given.
         """
 
     def check(self, image: Image, usage: Usage) -> Checked:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,9 @@ from tasks._registry_credentials import ANONYMOUS, Login
 _MARK = "taxiway-probe"
 _LINE = re.compile(rf"^{_MARK} (?P<name>[a-z_-]+)=(?P<value>[ -~]{{0,200}})$", re.MULTILINE)
 _TIMEOUT_S = 60
+# Far beyond the time of both probes of an image, on clocks that may differ.
+_ABANDONED_S = 600
+_LABEL = "taxiway.probe"
 _MEMORY_BYTES = 512 * 1024**2
 _PROCESSES = 100
 _SHOWN = 500
@@ -87,6 +91,7 @@ def probe(
         APIError: the engine refuses.
     """
     try:
+        _sweep(engine.client)
         image = _image(engine.client, reference, login)
         config: Mapping[str, Any] = image.get("Config") or {}
         platform = "/".join(filter(None, (image.get("Os"), image.get("Architecture"))))
@@ -112,6 +117,14 @@ def probe(
 def answers_of(printed: str) -> dict[str, str]:
     """Return what the script said, by name; the last word counts."""
     return {found["name"]: found["value"] for found in _LINE.finditer(printed.replace("\r", ""))}
+
+
+def _sweep(client: docker.APIClient) -> None:
+    """Remove the containers of probes that nobody waits for any more: whoever did was killed."""
+    for found in client.containers(all=True, filters={"label": _LABEL}):
+        if time.time() - found["Created"] > _ABANDONED_S:
+            with contextlib.suppress(APIError):
+                client.remove_container(found["Id"], v=True, force=True)
 
 
 def _image(client: docker.APIClient, reference: str, login: Login) -> Mapping[str, Any]:
@@ -140,9 +153,10 @@ def _run(client: docker.APIClient, reference: str, destination: str, *, replaced
             reference,
             command=script if replaced else ["sh", *script],
             entrypoint=["sh"] if replaced else None,
-            labels={"taxiway.probe": reference},
+            labels={_LABEL: reference},
             healthcheck={"Test": ["NONE"]},
             host_config=host,
+            use_config_proxy=False,  # which can hold a password
         )["Id"]
     except APIError as error:
         return Ran(problem=str(error.explanation))

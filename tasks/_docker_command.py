@@ -140,6 +140,8 @@ def _environment(engine: Engine, folder: Path, config: Path) -> dict[str, str]:
         "TMPDIR": str(folder),
         "DOCKER_CONFIG": str(config),
         "DOCKER_HOST": engine.address.host,
+        # Else some engines would push an index of the image and of what is known of its build.
+        "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
     }
     tls = engine.address.tls
     verified = {} if tls is None else {"DOCKER_CERT_PATH": str(tls.resolve()), "DOCKER_TLS_VERIFY": "1"}

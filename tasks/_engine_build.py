@@ -27,11 +27,13 @@ from tasks._errors import (
     EngineUnsuitable,
     ImageContextChanged,
     RegistryMismatch,
+    RegistryNotFound,
     RegistryUnavailable,
 )
 from tasks._folder import folder_bytes
 from tasks._from_lines import pinned
 from tasks._git_url import masked_urls
+from tasks._manifests import Manifest
 from tasks._references import Reference, parse_reference
 from tasks._registry import RegistryClient
 from tasks._wait import patiently
@@ -113,12 +115,7 @@ def build_and_push(
         digest, said = patiently(
             lambda: _push(docker, order, engine), patience_s=_PUSH_PATIENCE_S, passing=RegistryUnavailable
         )
-    manifest = registry.manifest(reference)
-    if manifest.digest != digest:
-        raise RegistryMismatch(
-            f"{digest} was pushed as {reference}, and the registry has {manifest.digest} there.",
-            remedy="Find out who else pushes there; nothing of it was used.",
-        )
+    manifest = _read_back(registry, reference, digest)
     for tag in order.tags:
         if tag != reference.tag:
             registry.put(manifest, reference.repository.tagged(tag))
@@ -128,6 +125,24 @@ def build_and_push(
         seconds=time.monotonic() - began,
         log=masked_urls(f"{log}\n{said}"),
     )
+
+
+def _read_back(registry: RegistryClient, reference: Reference, digest: str) -> Manifest:
+    """Return what was pushed as the registry has it.
+
+    Where its tag names another image by now, it has to be there by its digest: two engines can build the
+    same at once, and what comes after goes by digests.
+    """
+    found = registry.manifest(reference)
+    if found.digest == digest:
+        return found
+    try:
+        return registry.manifest(reference.repository.at(digest))
+    except (RegistryMismatch, RegistryNotFound):
+        raise RegistryMismatch(
+            f"{digest} was pushed as {reference}, and the registry has {found.digest} there.",
+            remedy="Find out who else pushes there; nothing of it was used.",
+        ) from None
 
 
 def arguments(

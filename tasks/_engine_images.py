@@ -9,6 +9,7 @@ has come.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -36,6 +37,7 @@ from tasks._engine_build import BuildLimits, EngineOrder, build_and_push
 from tasks._engine_claims import EngineVolumes, only_one
 from tasks._engine_record import (
     ImageRecord,
+    by_folder,
     image_tag,
     is_record_tag,
     labels_of,
@@ -43,13 +45,22 @@ from tasks._engine_record import (
     record_in,
     record_tag,
 )
-from tasks._errors import BuildBusy, BuildSecretMissing, RegistryDenied, RegistryNotFound
-from tasks._references import parse_reference, parse_repository
+from tasks._errors import (
+    BuildBusy,
+    BuildSecretMissing,
+    RegistryDenied,
+    RegistryNotFound,
+    RegistryRefused,
+    RegistryUnavailable,
+)
+from tasks._inline_cache import CACHE_TAGS, keep_as_cache
+from tasks._references import Reference, parse_reference, parse_repository
 from tasks._registry import RegistryClient
 from tasks._types import Finding, Image
 
+log = logging.getLogger(__name__)
+
 _KIND = "engine 1"
-_CACHE_TAG = "cache"
 _ROOT = frozenset({"", "0", "root", "0:0", "root:root"})
 
 
@@ -155,6 +166,7 @@ class EngineImages:
         ):
             kept = self._kept(order)
             if kept is not None:
+                self.tag(kept, order.tags, home=order.repository)
                 return Built(image=kept, action=Action.REUSED, because="built meanwhile", size_bytes=0)
             if not mine:
                 raise BuildBusy(
@@ -170,7 +182,8 @@ class EngineImages:
     def _build(self, order: BuildOrder, engine: Engine) -> Built:
         repository, terms = parse_repository(order.repository), order.terms
         secrets = {secret_id(name): self._secret(name) for name in terms.secrets}
-        labels = labels_of(order.fingerprint, order.ingredients, order.labels, datetime.now(timezone.utc))
+        ingredients = by_folder(order.ingredients, terms.dependencies)
+        labels = labels_of(order.fingerprint, ingredients, order.labels, datetime.now(timezone.utc))
         pushed = build_and_push(
             EngineOrder(
                 context=order.context,
@@ -178,11 +191,11 @@ class EngineImages:
                 bases=order.bases,
                 build_args=terms.build_args,
                 reference=str(repository.tagged(image_tag(order.fingerprint))),
-                tags=(*order.tags, _CACHE_TAG),
+                tags=order.tags,
                 platform=terms.platform,
                 labels=labels,
                 secrets=secrets,
-                cache_from=tuple(f"{one}:{_CACHE_TAG}" for one in _cache_sources(order.repository)),
+                cache_from=tuple(f"{order.repository}:{tag}" for tag in CACHE_TAGS),
                 cache=True,
                 limits=BuildLimits(
                     timeout_s=self.timeout_s,
@@ -197,6 +210,7 @@ class EngineImages:
         )
         # Another engine can have been faster; the first record is the one that others went by.
         if (kept := self._kept(order)) is not None:
+            self._give_way(kept, repository.at(pushed.digest), order)
             return Built(image=kept, action=Action.REUSED, because="built elsewhere meanwhile", size_bytes=0)
         described = self.registry.resolve(repository.at(pushed.digest))
         self._put(
@@ -205,9 +219,29 @@ class EngineImages:
             ),
             order.repository,
         )
+        keep_as_cache(self.registry, repository.at(pushed.digest))
         image = Image(reference=f"{order.repository}@{pushed.digest}", fingerprint=order.fingerprint)
         because = f"from {terms.dockerfile}, in {pushed.seconds:.1f} s"
         return Built(image=image, action=Action.BUILT, because=because, size_bytes=pushed.size_bytes)
+
+    def _give_way(self, kept: Image, pushed: Reference, order: BuildOrder) -> None:
+        """Give the tags of what was pushed to the image that is used instead, and remove the former."""
+        self.tag(kept, (image_tag(order.fingerprint), *order.tags), home=order.repository)
+        if pushed.digest != kept.digest:
+            with contextlib.suppress(RegistryRefused, RegistryUnavailable):
+                self.registry.delete(pushed)
+
+    def tag(self, image: Image, tags: Collection[str], *, home: str) -> None:
+        """Give an image that is kept in `home` more tags, as far as the registry lets us."""
+        reference = parse_reference(image.reference)
+        if reference.repository != parse_repository(home):
+            return
+        try:
+            manifest = self.registry.manifest(reference)
+            for tag in tags:
+                self.registry.put(manifest, reference.repository.tagged(tag))
+        except (RegistryRefused, RegistryUnavailable) as error:
+            log.warning("%s is used without the tags %s: %s", image.reference, ", ".join(tags), error)
 
     def check(self, image: Image, usage: Usage) -> Checked:
         """Find out whether Flyte can use an image: by its record, or else in a container of it.
@@ -341,12 +375,6 @@ def _no_dockerfile(path: str) -> Finding:
         problem=f"{path} is no file of the revision, so there is nothing to build an image from.",
         remedy="Add it, or correct `image.dockerfile`.",
     )
-
-
-def _cache_sources(repository: str) -> list[str]:
-    """Return the repositories whose layers a build may take: for a release, those of releases alone."""
-    release = repository.removesuffix("/previews")
-    return list(dict.fromkeys([repository, release]))
 
 
 def _stored(record: ImageRecord, repository: str) -> StoredImage:

@@ -8,11 +8,11 @@ an image of a fingerprint, and which. A tag that somebody moved to anything else
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from tasks._digests import canonical_json
+from tasks._digests import canonical_json, json_digest
 from tasks._manifests import OCI_INDEX, Descriptor, Manifest, parse_manifest
 
 SOURCE = "org.opencontainers.image.source"
@@ -25,6 +25,8 @@ _SIZE = "dev.taxiway.size-bytes"
 _USER = "dev.taxiway.user"
 _CHECKED = "dev.taxiway.checked-for"
 _PREFIX = "record-"
+# The kinds of ingredients whose names go on with a path (tasks.plan).
+_OF_FILES = ("file", "mode")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,18 @@ class ImageRecord:
         except ValueError:
             return datetime.fromtimestamp(0, timezone.utc)
         return made if made.tzinfo else made.replace(tzinfo=timezone.utc)
+
+
+def by_folder(ingredients: Mapping[str, str], folders: Collection[str]) -> dict[str, str]:
+    """Return ingredients with one for all files of each folder: labels and reports have no room for each."""
+    alone: dict[str, str] = {}
+    inside: dict[str, dict[str, str]] = {}
+    for name, value in ingredients.items():
+        kind, _, path = name.partition(":")
+        places = (folder for folder in folders if folder == "." or path.startswith(f"{folder}/"))
+        folder = next(places, "") if kind in _OF_FILES else ""
+        (inside.setdefault(folder, {}) if folder else alone)[name] = value
+    return alone | {f"folder:{folder}": json_digest(held) for folder, held in inside.items()}
 
 
 def labels_of(

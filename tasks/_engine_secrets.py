@@ -19,7 +19,9 @@ else:
 
 _KEYS = ("docker_ca", "docker_cert", "docker_key")
 _BUILD = "build_secrets"
-ENGINE_SECRETS = [Secret(group=SECRET_GROUP, key=key) for key in (*_KEYS, _BUILD)]
+CLIENT_SECRETS = [Secret(group=SECRET_GROUP, key=key) for key in _KEYS]
+"""For `secret_requests` of a task that asks the engine something: our certificates for it."""
+ENGINE_SECRETS = [*CLIENT_SECRETS, Secret(group=SECRET_GROUP, key=_BUILD)]
 """For `secret_requests` of a task that builds: certificates for the engine, and the secrets of builds, as
 TOML: `group = "..."`, or `key = "..."` in a table of the group's name."""
 

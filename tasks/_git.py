@@ -103,6 +103,7 @@ class Repository:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     watch: Callable[[], None] | None = field(default=None, repr=False)
     on_demand: bool = False
+    _brought: set[str] = field(default_factory=set, repr=False, compare=False)
 
     def git(
         self,
@@ -181,7 +182,9 @@ class Repository:
         batches = [oids[start : start + _BATCH] for start in range(0, len(oids), _BATCH)]
         with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(max_workers=2) as ahead:
             files = [Path(scratch) / str(number) for number in range(len(batches))]
-            for batch, file in zip(batches, ahead.map(self._unpack, batches, files), strict=True):
+            # One batch has nothing to be unpacked beside.
+            unpacking = (ahead.map if len(batches) > 1 else map)(self._unpack, batches, files)
+            for batch, file in zip(batches, unpacking, strict=True):
                 with file.open("rb") as unpacked:
                     yield from _objects(unpacked, batch)
                 file.unlink()
@@ -218,16 +221,18 @@ class Repository:
             raise error_of(failed, thing=self.url) from failed
 
     def ask_for(self, oids: Sequence[str]) -> None:
-        """Fetch blobs in one request; nothing where reading takes no request.
+        """Fetch blobs in one request, those that it has fetched before left out; none where none is needed.
 
         Raises:
             CommandFailed: the server does not give them.
         """
-        if self.on_demand and oids:
-            asked = "".join(f"{oid}\n" for oid in sorted(set(oids))).encode()
+        missing = sorted(set(oids) - self._brought)
+        if self.on_demand and missing:
+            asked = "".join(f"{oid}\n" for oid in missing).encode()
             # Told which commits are here, the server would take their blobs to be here, too.
             frank = replace(self, config=(*self.config, "fetch.negotiationAlgorithm=noop"))
             frank.run(*FETCH, "--filter=blob:none", "--stdin", "origin", stdin=asked)
+            self._brought.update(missing)
 
     def merge_base(self, one: str, other: str) -> str:
         """Return the best common ancestor that is in the repository; empty where there is none."""

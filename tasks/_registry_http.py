@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -178,10 +179,27 @@ class Wire:
 
 
 class _Session(requests.Session):
-    """Leaves redirects alone; to prepare for the next request, requests would read a body of any size."""
+    """Leaves redirects alone; to prepare for the next request, requests would read a body of any size.
+
+    It looks for proxies and certificates in the environment once for each host; requests does so for every
+    request, which takes as long as sending it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._found: dict[tuple[str, str], Any] = {}
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         return None
+
+    def merge_environment_settings(
+        self, url: str | bytes | None, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        parts = urlsplit(str(url))
+        where = parts.scheme, parts.netloc
+        if where not in self._found:
+            self._found[where] = super().merge_environment_settings(url, proxies, stream, verify, cert)
+        return {**self._found[where], "stream": stream}
 
 
 class _NoOtherAuth(AuthBase):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from email.utils import parsedate_to_datetime
 
 from tasks._errors import (
@@ -18,6 +19,9 @@ _SHOWN = 1000
 # 425 and the rest of 4xx are about the request; these two are about the moment.
 _PASSING = frozenset({408, 429})
 _NOT_IMPLEMENTED = 501
+_FULL = 507
+# docker-registry says it in the detail of an error, in words or as the system's number.
+_NO_ROOM = re.compile(rb'no space left on device|disk quota exceeded|"Err":\s*28\b', re.IGNORECASE)
 
 
 def refusal(
@@ -42,9 +46,11 @@ def refusal(
 def _busy(answer: Answer, problem: str) -> RegistryUnavailable:
     after_s = retry_after_s(answer)
     asks = f" It asks to wait for {after_s:g} s." if after_s else ""
-    return RegistryUnavailable(
-        problem + asks, remedy="Check that the registry is well; it is tried again.", after_s=after_s
-    )
+    if answer.status == _FULL or _NO_ROOM.search(answer.body):
+        problem, remedy = f"{problem} The registry has no room left.", "Make room there; it is tried again."
+    else:
+        remedy = "Check that the registry is well; it is tried again."
+    return RegistryUnavailable(problem + asks, remedy=remedy, after_s=after_s)
 
 
 def read_errors(body: bytes) -> tuple[tuple[str, ...], str]:

@@ -1,9 +1,9 @@
 """The `venv` adapter of `ImageBuilder`: an image is a virtual environment that uv made.
 
-For machines without a container engine. Of the listed files, requirements (`*.txt`, `*.in`, `*.lock`, and
-`pylock*.toml`) are installed and `constraints*.txt` constrain; `pyproject.toml` is installed from only if
-there is none of these, for a lock decides where there is one. Everything else, the Dockerfile included,
-only counts towards the fingerprint.
+For machines without a container engine. Of the files that are listed by name, requirements (`*.txt`, `*.in`,
+`*.lock`, and `pylock*.toml`) are installed and `constraints*.txt` constrain; `pyproject.toml` is installed
+from only if there is none of these, for a lock decides where there is one. Everything else, the Dockerfile
+and what lies in listed folders included, only counts towards the fingerprint.
 """
 
 from __future__ import annotations
@@ -94,6 +94,10 @@ class VenvImages:
     def holds(self, image: Image) -> bool:
         """Say whether exactly this image is still there, and count it as used."""
         return self.store.find(image.fingerprint, image.reference.rpartition("@")[0]) == image
+
+    def tag(self, image: Image, tags: Collection[str], *, home: str) -> None:
+        """Do nothing: venv images have no tags."""
+        del image, tags, home
 
     def check(self, image: Image, usage: Usage) -> Checked:
         """Find nothing: a virtual environment has neither a user nor an entrypoint."""
@@ -204,7 +208,7 @@ def install_arguments(context: Path, files: Sequence[str]) -> list[str]:
             why = f"only its own tool reads {', '.join(foreign)}"
         raise BuildFailed(
             f"A venv image cannot be built: {why}.",
-            remedy="List a requirements file, such as `uv export` or `uv pip compile` writes.",
+            remedy="List a requirements file by its name, such as `uv export` or `uv pip compile` writes.",
         )
     hashed = all("--hash=" in (context / path).read_text(errors="replace") for path in listed)
     words = ["--require-hashes"] if hashed else []

@@ -64,8 +64,9 @@ def ensure_image(
 ) -> ImageStep:
     """Have the image of `plan`; where it has to be built, unpack `context` below the folder `into`.
 
-    An image that was there when the plan was made is taken as it was then, whatever its name means by now;
-    one that has been pruned since is built again, with `labels`.
+    An image that was there when the plan was made is taken as it was then, whatever its name means by now,
+    and gets the plan's tags, too, if it is kept where this plan's would be; one that has been pruned since
+    is built again, with `labels`.
 
     Raises:
         ImageContextChanged: `context` does not hold the files that the fingerprint covers.
@@ -73,6 +74,7 @@ def ensure_image(
     """
     started = time.monotonic()
     if isinstance(plan.decision, Reuse) and builder.holds(plan.decision.image):
+        builder.tag(plan.decision.image, plan.tags, home=plan.repository)
         return ImageStep(
             image=plan.decision.image,
             action=Action.REUSED,
@@ -102,7 +104,7 @@ def _build(
             ingredients=plan.ingredients,
             repository=plan.repository,
             context=folder,
-            files=tuple(sorted(blobs)),
+            files=tuple(path for path in sorted(blobs) if path in plan.terms.dependencies),
             terms=plan.terms,
             bases=plan.bases,
             labels=labels,

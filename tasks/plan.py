@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -36,6 +37,8 @@ from tasks.policy import POLICY_FILE, ImagePolicy, Policy
 from tasks.source import Base, Source
 
 _MOST_PATHS = 100
+# Each is an ingredient of the plan, which Flyte keeps as one value.
+_MOST_FILES = 2000
 _FILE = "file:"
 _SHORT = 7
 
@@ -106,27 +109,46 @@ class ImageContext(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """The files of a revision that its image is made from. They can be used if there are no `problems`."""
+    """The files of a revision that its image is made from. They can be used if there are no `problems`.
+
+    `tree` are all paths of the revision.
+    """
 
     files: tuple[TreeEntry, ...]
     problems: list[Finding]
+    tree: frozenset[str]
 
 
 def find_inputs(source: Source, policy: ImagePolicy, *, at: str) -> Inputs:
-    """Find what `policy` lists in commit `at`. A Dockerfile that is not there is left out of it."""
-    wanted = list(dict.fromkeys([policy.dockerfile, *policy.dependencies]))
-    found = {entry.path: entry for path in wanted for entry in source.repository.find(at, path)}
-    problems = [
-        Finding(
-            where="image.dependencies",
-            problem=f"{path} is no file of the revision",
-            remedy="Correct the path, or add the file; links and folders are not followed.",
-        )
-        for path in policy.dependencies
-        if path not in found or not found[path].is_file
-    ]
-    files = tuple(found[path] for path in wanted if path in found and found[path].is_file)
-    return Inputs(files=files, problems=problems)
+    """Find what `policy` lists in commit `at`, and what lies in the folders that it lists.
+
+    A Dockerfile that is not there is left out, and so are links and submodules in folders.
+    """
+    tree = {entry.path: entry for entry in source.entries(at=at)}
+    found = {path: tree[path] for path in [policy.dockerfile] if path in tree and tree[path].is_file}
+    problems: list[Finding] = []
+    for path in policy.dependencies:
+        files = [entry for entry in tree.values() if entry.is_file and _is_in(entry.path, path)]
+        found |= {entry.path: entry for entry in files}
+        problems += _problems(path, files)
+    return Inputs(files=tuple(found.values()), problems=problems, tree=frozenset(tree))
+
+
+def _problems(path: str, files: Sequence[TreeEntry]) -> Iterator[Finding]:
+    """Yield why a dependency, which these files are found for, cannot be one."""
+    strange = [entry.path for entry in files if not entry.path.isprintable()]
+    if not files:
+        problem = f"{path} is no file of the revision, and no folder of files"
+        remedy = "Correct the path, or add the file; links are not followed."
+    elif len(files) > _MOST_FILES:
+        problem = f"{path} holds {len(files)} files, and an image can be made of {_MOST_FILES} of a folder"
+        remedy = "List the folders inside that are needed."
+    elif strange:
+        problem = f"{path} holds {strange[0]!a}, whose name is no printable text"
+        remedy = "Rename it, or list the files beside it."
+    else:
+        return
+    yield Finding(where="image.dependencies", problem=problem, remedy=remedy)
 
 
 def make_context(source: Source, inputs: Inputs, *, into: Path) -> ImageContext:
@@ -141,8 +163,8 @@ def make_context(source: Source, inputs: Inputs, *, into: Path) -> ImageContext:
     )
 
 
-def read_recipe(source: Source, inputs: Inputs, terms: BuildTerms, *, at: str) -> Recipe:
-    """Return what the image of commit `at` is to be made from, for a builder to look at."""
+def read_recipe(source: Source, inputs: Inputs, terms: BuildTerms) -> Recipe:
+    """Return what the image of a revision is to be made from, for a builder to look at."""
     source.repository.bring([entry.oid for entry in inputs.files])
     listed = {entry.path: entry.oid for entry in inputs.files}
     oid = listed.get(terms.dockerfile)
@@ -150,7 +172,7 @@ def read_recipe(source: Source, inputs: Inputs, terms: BuildTerms, *, at: str) -
         terms=terms,
         dockerfile=next(source.repository.contents([oid])) if oid else None,
         listed=frozenset(listed),
-        tree=frozenset(entry.path for entry in source.entries(at=at)),
+        tree=inputs.tree,
     )
 
 
@@ -166,14 +188,17 @@ def make_plan(
     pull_request: int = 0,
 ) -> Plan:
     """Compare the revision with its base, and look for an image of its inputs."""
-    changed = [
-        ChangedPath(path=path, change=change_of(path, policy))
-        for path in (source.changed_paths() if source.base.found else [])
-    ]
     ingredients = ingredients_of(inputs.files, policy.image, examined.traits)
     fingerprint = fingerprint_of(ingredients)
-    looked = [
-        builder.find(fingerprint, repository) for repository in sources_of(policy.image.repository, purpose)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        # Git compares while the registry is asked.
+        paths = beside.submit(source.changed_paths) if source.base.found else None
+        looked = [
+            builder.find(fingerprint, repository)
+            for repository in sources_of(policy.image.repository, purpose)
+        ]
+    changed = [
+        ChangedPath(path=path, change=change_of(path, policy)) for path in (paths.result() if paths else [])
     ]
     return Plan(
         change=overall(changed) if source.base.found else Change.UNKNOWN,
@@ -196,6 +221,7 @@ def terms_of(policy: ImagePolicy, enrolment: Enrolment, purpose: Purpose) -> Bui
     allowed = enrolment.preview.build_secrets if purpose is Purpose.PREVIEW else [ANY]
     return BuildTerms(
         dockerfile=policy.dockerfile,
+        dependencies=policy.dependencies,
         platform=policy.platform,
         build_args=policy.build_args,
         secrets=[name for name in policy.secrets if permits(allowed, name)],
@@ -247,12 +273,16 @@ def blobs_of(ingredients: Mapping[str, str]) -> dict[str, str]:
 
 def change_of(path: str, policy: Policy) -> Change:
     """Return what a change of `path` changes, under `policy`."""
-    if path in (policy.image.dockerfile, *policy.image.dependencies):
+    if path == policy.image.dockerfile or any(_is_in(path, one) for one in policy.image.dependencies):
         return Change.DEPENDENCIES
     if path == POLICY_FILE:
         return Change.POLICY
-    source = policy.package.source
-    return Change.CODE if source == "." or path.startswith(source.rstrip("/") + "/") else Change.NOTHING
+    return Change.CODE if _is_in(path, policy.package.source) else Change.NOTHING
+
+
+def _is_in(path: str, place: str) -> bool:
+    """Say whether `path` is the file `place`, or in the folder `place`."""
+    return place in (".", path) or path.startswith(f"{place}/")
 
 
 def overall(changed: Sequence[ChangedPath]) -> Change:

@@ -59,7 +59,7 @@ class ImagePolicy(Described):
     dockerfile: v.RelativePath = "Dockerfile"
     """What a container engine builds the image from."""
     dependencies: list[v.RelativePath] = []
-    """All files that the image is made of; if none of them changes, neither does the image."""
+    """All files that the image is made of, or folders of them; if none changes, neither does the image."""
     platform: v.Platform = "linux/amd64"
     """What the image runs on."""
     secrets: list[v.SecretName] = []

@@ -140,7 +140,7 @@ def carry_out(
     inputs = find_inputs(source, policy.image, at=sha)
     contents = examine(source, at=sha, under=policy.package.source, limit=settings.max_bundle_bytes)
     terms = terms_of(policy.image, enrolment, purpose)
-    examined = builder.examine(read_recipe(source, inputs, terms, at=sha))
+    examined = builder.examine(read_recipe(source, inputs, terms))
     notices = [*withheld(policy.image, terms), *judged.findings]
     problems = [*inputs.problems, *examined.findings, *contents.problems]
     if problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tasks._engine_record import by_folder
 from tasks._types import Status
 from tasks._view import Cell, Fact, Section, Tone, View
 from tasks.image import ImageStep
@@ -84,9 +85,8 @@ def _plan(plan: Plan) -> Section:
         *([fact("Sent to be built", size(plan.context_bytes))] if plan.context_bytes else []),
     ]
     rows = [[Cell(text=one.path, code=True), Cell(text=one.change.value)] for one in plan.changed[:ROWS]]
-    made_of = [
-        [Cell(text=name, code=True), Cell(text=value, code=True)] for name, value in plan.ingredients.items()
-    ]
+    ingredients = by_folder(plan.ingredients, plan.terms.dependencies).items()
+    made_of = [[Cell(text=name, code=True), Cell(text=value, code=True)] for name, value in ingredients]
     return Section(
         title="Plan",
         tone=Tone.PLAIN,

@@ -5,20 +5,27 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import flytekit
 from flyteidl.admin.version_pb2 import GetVersionRequest
-from flytekit import Resources, task
+from flytekit import Resources, current_context, task
 from flytekit.configuration import Config
 
+from tasks._engine import open_engine
+from tasks._engine_secrets import CLIENT_SECRETS, read_engine_address
 from tasks._errors import BadUsage, TaxiwayError
 from tasks._flyte import Flyte, connect
-from tasks._settings import read_settings
+from tasks._secrets import Secrets
+from tasks._settings import Settings, read_settings
 from tasks._types import Record
 from tasks._versions import version_of
 
 PROGRAMS = ("git", "uv")
+ENGINE_PROGRAMS = ("docker",)
+"""What is needed besides where images are built on a container engine."""
 
 
 class Check(Record):
@@ -37,16 +44,16 @@ class SelfCheck(Record):
     versions: dict[str, str]
 
 
-def check_programs() -> list[Check]:
+def check_programs(names: Sequence[str] = PROGRAMS) -> list[Check]:
     """Say which programs that the steps start are on PATH."""
     return [
         Check(
             name=f"program {name}",
             ok=(path := shutil.which(name)) is not None,
             found=path or "not on PATH",
-            remedy="" if path else f"Install {name} in the image of Taxiway's tasks.",
+            remedy="" if path else f"Install {name}; Taxiway's tasks need it in their image.",
         )
-        for name in PROGRAMS
+        for name in names
     ]
 
 
@@ -56,8 +63,34 @@ def check_settings(environ: Mapping[str, str]) -> Check:
         settings = read_settings(environ)
     except BadUsage as error:
         return Check(name="settings", ok=False, found=error.problem, remedy=error.remedy)
-    kept = f"images in {settings.image_root}" if settings.image_root else "no folder of images"
-    return Check(name="settings", ok=True, found=kept)
+    return Check(name="settings", ok=True, found=where_images_are(settings))
+
+
+def where_images_are(settings: Settings) -> str:
+    """Return where images are built and kept, in words."""
+    if settings.docker_host:
+        return f"images on the engine at {settings.docker_host}"
+    return f"images in {settings.image_root}" if settings.image_root else "no folder of images"
+
+
+def check_engine(environ: Mapping[str, str], secrets: Secrets) -> list[Check]:
+    """Say whether images can be built from here on the settings' engine; nothing where they name none."""
+    try:
+        settings = read_settings(environ)
+    except BadUsage:
+        return []  # `check_settings` says so
+    if not settings.docker_host:
+        return []
+    with tempfile.TemporaryDirectory(prefix="taxiway-") as folder:
+        try:
+            address = read_engine_address(settings.docker_host, secrets, environ, folder=Path(folder) / "tls")
+            with open_engine(address, environ=environ) as engine:
+                known = "" if engine.buildkit else ", which takes no secrets for builds"
+                found = f"{address.host} for {engine.platform}{known}"
+            check = Check(name="container engine", ok=True, found=found)
+        except TaxiwayError as error:
+            check = Check(name="container engine", ok=False, found=error.problem, remedy=error.remedy)
+    return [*check_programs(ENGINE_PROGRAMS), check]
 
 
 def check_flyte(flyte: Flyte) -> Check:
@@ -80,9 +113,15 @@ def versions() -> dict[str, str]:
     }
 
 
-@task(requests=Resources(cpu="100m", mem="250Mi"), limits=Resources(cpu="1", mem="500Mi"))
+@task(
+    requests=Resources(cpu="100m", mem="250Mi"),
+    limits=Resources(cpu="1", mem="500Mi"),
+    secret_requests=CLIENT_SECRETS,
+)
 def look_around() -> SelfCheck:
-    """Look at programs, settings and Flyte from inside a task."""
+    """Look at programs, settings, the container engine and Flyte from inside a task."""
+    checks = [*check_programs(), check_settings(os.environ)]
+    checks += check_engine(os.environ, current_context().secrets)
     with connect(Config.auto(), timeout_s=10, patience_s=5) as flyte:
-        checks = [*check_programs(), check_settings(os.environ), check_flyte(flyte)]
+        checks.append(check_flyte(flyte))
     return SelfCheck(checks=checks, versions=versions())

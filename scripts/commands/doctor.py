@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 
 import click
@@ -13,6 +14,7 @@ from flyteidl.admin.execution_pb2 import (
     WorkflowExecutionGetDataRequest,
 )
 from flyteidl.core.identifier_pb2 import WorkflowExecutionIdentifier
+from flytekit import current_context
 from flytekit.core.context_manager import FlyteContextManager
 from flytekit.core.type_engine import TypeEngine
 from flytekit.models.literals import Literal
@@ -40,10 +42,17 @@ _TIMEOUT_S = 600
 def command(run: bool, config_file: str | None, project: str, domain: str, as_json: bool) -> int:
     """Check the endpoint, authentication, projects, storage, image, platform limits and versions.
 
-    Every finding has its remedy. Ends with 0 if nothing is missing, 1 if something is.
+    Where TAXIWAY_DOCKER_HOST names a container engine here, it is asked, too; that of the installation is
+    asked with --run. Every finding has its remedy. Ends with 0 if nothing is missing, 1 if something is.
     """
     with flyte_at(config_file, patience_s=3) as flyte:
-        doctor = Doctor(flyte=flyte, project=project, domain=domain)
+        doctor = Doctor(
+            flyte=flyte,
+            project=project,
+            domain=domain,
+            environ=os.environ,
+            own_secrets=current_context().secrets,
+        )
         checks = doctor.examine()
         if run and doctor.installation is not None:
             checks += run_self_check(flyte, project, domain)

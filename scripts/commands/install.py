@@ -9,15 +9,13 @@ import click
 from scripts.building import Building, build_options, built_image, check_one_image
 from scripts.connection import SANDBOX_IMAGE, flyte_at, is_sandbox
 from scripts.enrolling import ALLOW_FILE_URLS
-from scripts.installing import Installed, Installing, install
+from scripts.installing import DOCKER_HOST, Installed, Installing, install
 from scripts.options import examples, flyte_options, json_option
 from scripts.own import Placement
 from tasks._errors import BadUsage
 from tasks._flyte import Flyte
 from tasks._quantities import quantity
 from tasks._settings import read_settings
-
-DOCKER_HOST = "TAXIWAY_DOCKER_HOST"
 
 
 def _quantity(context: click.Context, parameter: click.Parameter, value: str) -> str:

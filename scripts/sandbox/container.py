@@ -11,6 +11,7 @@ import logging
 import shutil
 import signal
 import threading
+import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 
 import docker
 import requests
-from docker.errors import APIError, ImageNotFound
+from docker.errors import APIError, ImageNotFound, NotFound
 from docker.types import LogConfig
 from docker.types import Mount as EngineMount
 from docker.utils.socket import frames_iter
@@ -36,6 +37,8 @@ from scripts.sandbox.shared_engine import SharedEngine
 log = logging.getLogger(__name__)
 
 _GRACE_S = 2
+# As a pod waits for a node: each attempt that began now would be lost, and there are few of them.
+_ENGINE_PATIENCE_S, _ENGINE_POLL_S = 120, 0.5
 _SIGNALS = {128 + number for number in signal.valid_signals()}
 
 
@@ -75,6 +78,7 @@ class ContainerRuntime:
         self._max_log_bytes = max_log_bytes
         self._lock = threading.Lock()
         self._runs: dict[str, _Run] = {}
+        self._left: set[str] = set()
         self._work.mkdir(parents=True, exist_ok=True)
         open_to_all(self._storage)
 
@@ -118,6 +122,9 @@ class ContainerRuntime:
     def _run(self, attempt: Attempt, run: _Run) -> tuple[Reason, int | None, str]:
         with AttemptLog(attempt.log, max_bytes=self._max_log_bytes) as output:
             try:
+                self._await_engine(run)
+                if run.stop.is_set():
+                    return Reason.STOPPED, None, ""
                 provide(self._client, attempt.image, output, run.stop.is_set)
                 return self._run_in(attempt, output, run)
             except (ImageMissing, ImageNotFound) as error:
@@ -130,6 +137,25 @@ class ContainerRuntime:
                 reason, said = Reason.LOST, f"the container engine does not answer: {error}"
             output.remark(said)
             return reason, None, said
+
+    def _await_engine(self, run: _Run) -> None:
+        """Wait for an engine that does not answer; then remove what could not be removed meanwhile."""
+        deadline = time.monotonic() + _ENGINE_PATIENCE_S
+        while not self._answers() and time.monotonic() < deadline:
+            if run.stop.wait(_ENGINE_POLL_S):
+                return
+        with self._lock:
+            left = list(self._left)
+            self._left.clear()
+        for container in left:
+            self._remove(container)
+
+    def _answers(self) -> bool:
+        try:
+            self._client.ping()
+        except ENGINE_FAULTS:
+            return False
+        return True
 
     def _run_in(self, attempt: Attempt, output: AttemptLog, run: _Run) -> tuple[Reason, int | None, str]:
         rootfs = Rootfs(attempt=attempt.folder.resolve(), mounted=True)
@@ -194,6 +220,7 @@ class ContainerRuntime:
             labels=dict(spec.labels),
             healthcheck={"Test": ["NONE"]},  # Kubernetes does not know that of an image
             host_config=host,
+            use_config_proxy=False,  # nor the proxies of whoever started the sandbox
         )
         container: str = created["Id"]
         return container
@@ -220,8 +247,12 @@ class ContainerRuntime:
     def _remove(self, container: str) -> None:
         try:
             self._client.remove_container(container, v=True, force=True)
+        except NotFound:
+            return
         except ENGINE_FAULTS as error:
-            log.warning("cannot remove the container %s: %s", container, error)
+            log.warning("cannot remove the container %s yet: %s", container, error)
+            with self._lock:
+                self._left.add(container)
 
 
 def _make_readable(folder: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
+from typing import Any
 
 import docker
 import requests
@@ -30,18 +32,24 @@ def connect(environ: Mapping[str, str]) -> docker.APIClient:
         EngineUnreachable: none does.
     """
     where = environ.get("DOCKER_HOST") or "the default socket"
+    least = ".".join(map(str, MIN_API))
     remedy = "Start one, or set DOCKER_HOST to its address (and DOCKER_CERT_PATH, if it asks for one)"
     try:
         options = kwargs_from_env(environment=environ)
-        client = docker.APIClient(**options, version="auto", timeout=_TIMEOUT_S, max_pool_size=_CONNECTIONS)
-    except (*ENGINE_FAULTS, ValueError) as error:
+        with closing(_client(options, least)) as asking:
+            version: str = asking.version(api_version=False)["ApiVersion"]
+        if tuple(int(part) for part in version.split(".")) >= MIN_API:
+            return _client(options, version)
+    except (*ENGINE_FAULTS, ValueError, KeyError) as error:
         raise EngineUnreachable(f"no container engine answers at {where}: {error}. {remedy}.") from error
-    version: str = client.api_version
-    if tuple(int(part) for part in version.split(".")) < MIN_API:
-        client.close()
-        least = ".".join(map(str, MIN_API))
-        raise EngineUnreachable(
-            f"the container engine at {where} speaks version {version} of Docker's API; "
-            f"{least} is the least that serves. Start a newer one."
-        )
+    raise EngineUnreachable(
+        f"the container engine at {where} speaks version {version} of Docker's API; "
+        f"{least} is the least that serves. Start a newer one."
+    )
+
+
+def _client(options: Mapping[str, Any], version: str) -> docker.APIClient:
+    client = docker.APIClient(**options, version=version, timeout=_TIMEOUT_S, max_pool_size=_CONNECTIONS)
+    # The environment's proxies, certificates and logins of ~/.netrc are for others than the engine.
+    client.trust_env = False
     return client

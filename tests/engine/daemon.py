@@ -9,8 +9,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,6 +24,7 @@ from tests.needs import leave_out
 _START_S, _STOP_S, _POLL_S = 60, 60, 0.1
 _SYSTEM = "/usr/local/sbin:/usr/sbin:/sbin"  # where packages put what dockerd itself starts
 _BRIDGE, _SHARE_BITS = "docker0", 24
+_STARTS, _FIREWALL = 3, "iptables failed"
 
 
 class NotHere(Exception):
@@ -44,8 +45,7 @@ def dockerd(*options: str) -> Iterator[str]:
     Raises:
         NotHere: it cannot be started.
     """
-    path = f"{os.environ['PATH']}{os.pathsep}{_SYSTEM}"
-    program = shutil.which("dockerd", path=path)
+    program = shutil.which("dockerd", path=_environ()["PATH"])
     if program is None:
         raise NotHere("dockerd is not installed")
     if os.geteuid():
@@ -55,18 +55,50 @@ def dockerd(*options: str) -> Iterator[str]:
     with made as folder:
         host, log = f"unix://{folder}/docker.sock", Path(folder, "log")
         words = [program, "--host", host, *_apart(Path(folder)), *options]
-        environ = {**os.environ, "PATH": path}
-        with log.open("wb") as output, subprocess.Popen(words, env=environ, stderr=output) as process:
-            try:
-                _wait_for(host, process, log)
+        try:
+            with _running(words, _environ(), host, log):
                 yield host
-            finally:
-                process.terminate()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(_STOP_S)
+        finally:
+            _unmount(Path(folder))
+
+
+class Mortal:
+    """A dockerd that is killed in the middle of something, and comes back where it was."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._pid_file = Path(host.removeprefix("unix://")).with_name("pid")
+        self._process = psutil.Process(int(self._pid_file.read_text()))
+        self._words = self._process.cmdline()
+        self._again = ExitStack()
+
+    def kill(self) -> None:
+        """End it and its containerd as `kill -KILL` does; what they ran goes on."""
+        for process in (self._process, *self._process.children()):
+            with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-                process.wait()
-                _unmount(Path(folder))
+
+    def start(self) -> None:
+        """Start it again, and wait until it answers."""
+        # Nobody may have waited for the processes of before, so that they would count as running.
+        for file in (self._pid_file, self._pid_file.with_name("exec") / "containerd/containerd.pid"):
+            file.unlink(missing_ok=True)
+        log = self._pid_file.with_name("log-again")
+        self._again.enter_context(_running(self._words, _environ(), self._host, log))
+
+    def end(self) -> None:
+        """End what was started again."""
+        self._again.close()
+
+
+@contextmanager
+def mortal(host: str) -> Iterator[Mortal]:
+    """Yield what can kill the dockerd at `host`, one that `dockerd` has started, and bring it back."""
+    made = Mortal(host)
+    try:
+        yield made
+    finally:
+        made.end()
 
 
 def answers(host: str) -> bool:
@@ -81,6 +113,10 @@ def answers(host: str) -> bool:
 def last_line(log: Path) -> str:
     """Return what a program said last."""
     return (log.read_text(errors="replace").strip().splitlines() or ["it printed nothing"])[-1]
+
+
+def _environ() -> dict[str, str]:
+    return {**os.environ, "PATH": f"{os.environ['PATH']}{os.pathsep}{_SYSTEM}"}
 
 
 def _apart(folder: Path) -> list[str]:
@@ -106,12 +142,38 @@ def _share() -> str:
     return ""
 
 
-def _wait_for(host: str, process: subprocess.Popen[bytes], log: Path) -> None:
+@contextmanager
+def _running(words: Sequence[str], environ: Mapping[str, str], host: str, log: Path) -> Iterator[None]:
+    """Run a dockerd; it is started again where another one was changing the machine's firewall meanwhile."""
+    for left in reversed(range(_STARTS)):
+        with log.open("wb") as output, subprocess.Popen(words, env=environ, stderr=output) as process:
+            try:
+                if _answers_in_time(host, process):
+                    yield
+                    return
+                if not left or _FIREWALL not in log.read_text(errors="replace"):
+                    raise NotHere(f"dockerd does not start: {_reason(log)}")
+            finally:
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_STOP_S)
+                process.kill()
+                process.wait()
+
+
+def _answers_in_time(host: str, process: subprocess.Popen[bytes]) -> bool:
     deadline = time.monotonic() + _START_S
     while not answers(host):
         if process.poll() is not None or time.monotonic() > deadline:
-            raise NotHere(f"dockerd does not start: {last_line(log)}")
+            return False
         time.sleep(_POLL_S)
+    return True
+
+
+def _reason(log: Path) -> str:
+    """Return why a dockerd did not start, which can take several lines."""
+    _, failed, why = log.read_text(errors="replace").rpartition("failed to start daemon")
+    return " ".join(f"{failed}{why}".split()) if failed else last_line(log)
 
 
 def _unmount(folder: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -16,21 +17,30 @@ _HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-leng
 
 @dataclass
 class Fault:
-    """An answer instead of the right one, `times` times, to requests whose path has `part` in it."""
+    """An answer instead of the right one, `times` times, to requests whose path has `part` in it.
+
+    `first` is done before the answer; with the status 0 that is the right one after all.
+    """
 
     method: str
     part: str
     status: int
     body: bytes
     times: int
+    first: Callable[[], object]
 
 
 @dataclass
 class Front:
-    """`instead` names, by path, what is asked for in its place."""
+    """`instead` names, by the beginning of a path, what is read in its place.
+
+    `over` is set as the front ends. Every byte of a body takes `pace_s` seconds.
+    """
 
     behind: str
     url: str = ""
+    pace_s: float = 0
+    over: threading.Event = field(default_factory=threading.Event)
     faults: list[Fault] = field(default_factory=list)
     instead: dict[str, str] = field(default_factory=dict)
 
@@ -38,8 +48,24 @@ class Front:
     def host(self) -> str:
         return urlsplit(self.url).netloc
 
-    def go_wrong(self, method: str, part: str, status: int, body: bytes = b"", *, times: int = 1) -> None:
-        self.faults.append(Fault(method=method, part=part, status=status, body=body, times=times))
+    def go_wrong(
+        self,
+        method: str,
+        part: str,
+        status: int = 0,
+        body: bytes = b"",
+        *,
+        times: int = 1,
+        first: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.faults.append(
+            Fault(method=method, part=part, status=status, body=body, times=times, first=first)
+        )
+
+    def path(self, method: str, path: str) -> str:
+        """Return what is asked for where `path` is."""
+        found = (other for begin, other in self.instead.items() if path.startswith(begin))
+        return path if method == "PUT" else next(found, path)
 
     def fault(self, method: str, path: str) -> Fault | None:
         for one in self.faults:
@@ -56,7 +82,10 @@ def front(behind: str) -> Iterator[Front]:
     """Serve one for the registry at `behind`."""
     made = Front(behind=behind)
     with serving(_handler(made)) as made.url:
-        yield made
+        try:
+            yield made
+        finally:
+            made.over.set()
 
 
 def _handler(made: Front) -> type[BaseHTTPRequestHandler]:
@@ -66,9 +95,11 @@ def _handler(made: Front) -> type[BaseHTTPRequestHandler]:
         def _serve(self) -> None:
             body = self._body()
             if fault := made.fault(self.command, self.path):
-                self._answer(fault.status, {"Content-Type": "application/json"}, fault.body)
-                return
-            path = self.path if self.command == "PUT" else made.instead.get(self.path, self.path)
+                fault.first()
+                if fault.status:
+                    self._answer(fault.status, {"Content-Type": "application/json"}, fault.body)
+                    return
+            path = made.path(self.command, self.path)
             kept = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
             asked = http.client.HTTPConnection(made.behind, timeout=60)
             try:
@@ -99,7 +130,12 @@ def _handler(made: Front) -> type[BaseHTTPRequestHandler]:
                 self.send_header(name, value)
             self.send_header("Content-Length", length if length is not None else str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            if not made.pace_s:
+                self.wfile.write(body)
+            for byte in body if made.pace_s else b"":
+                if made.over.wait(made.pace_s):
+                    return
+                self.wfile.write(bytes([byte]))
 
         def log_message(self, *_: object) -> None:
             pass

@@ -106,6 +106,18 @@ def test_doctor_without_a_flyte_says_so(taxiway: Taxiway, monkeypatch: pytest.Mo
     assert "taxiway sandbox start" in missing["remedy"] and "FLYTECTL_CONFIG" in missing["remedy"]
 
 
+def test_doctor_asks_the_container_engine_that_is_named(
+    taxiway: Taxiway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TAXIWAY_DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = taxiway.json("doctor", "--domain", "development", expect=1)
+    missing = {check["name"]: check for check in found["checks"] if not check["ok"]}
+    assert {"container engine", "program docker"} <= set(missing)
+    assert f"{tmp_path}/no.sock does not answer" in missing["container engine"]["found"]
+    assert all(check["remedy"] for check in missing.values())
+
+
 @pytest.mark.sandbox_only
 @pytest.mark.parametrize(
     ("url", "code"),

@@ -6,10 +6,12 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import docker
+import psutil
 import pytest
 from flyteidl.core.interface_pb2 import TypedInterface
 from flyteidl.core.literals_pb2 import LiteralMap
@@ -23,7 +25,8 @@ from scripts.sandbox.container_spec import SANDBOX_LABEL
 from scripts.sandbox.runtime import Attempt, Files, Reason
 from scripts.sandbox.shared_engine import SharedEngine
 from tests.attempts import Background, background
-from tests.engine import base_image
+from tests.engine import base_image, daemon
+from tests.engine.tiny_image import tiny_image
 from tests.registry import docker_registry
 
 pytestmark = pytest.mark.engine
@@ -64,7 +67,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def runtime(engine_host: str, folder: Path) -> Iterator[ContainerRuntime]:
+def runtime(engine_host: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ContainerRuntime]:
+    """One whose user has docker give proxies to containers."""
+    proxies = {"proxies": {"default": {"httpProxy": "http://user:hush@proxy.example.com"}}}
+    (folder / "docker").mkdir()
+    (folder / "docker" / "config.json").write_text(json.dumps(proxies))
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder / "docker"))
     client = connect({"DOCKER_HOST": engine_host})
     runtime = ContainerRuntime(
         client=client,
@@ -372,6 +380,51 @@ def test_the_shared_engine_answers_the_images_user_and_no_other_project(
     assert runtime.run(other).reason is Reason.ERROR
     assert "FileNotFoundError" in other.log.read_text()
     client.close()
+
+
+def test_an_attempt_whose_engine_dies_is_lost_and_the_next_one_waits_for_its_return(
+    attempt: Callable[..., Attempt], folder: Path
+) -> None:
+    with ExitStack() as opened:
+        try:
+            host = opened.enter_context(daemon.dockerd())
+        except daemon.NotHere as error:
+            daemon.skip(error)
+        dockerd = opened.enter_context(daemon.mortal(host))
+        client = opened.enter_context(closing(connect({"DOCKER_HOST": host})))
+        runtime = ContainerRuntime(
+            client=client, state=folder, storage=folder / "storage", work=folder / "work"
+        )
+        start = opened.enter_context(background(runtime, timeout_s=60))
+        image = tiny_image(client)
+        first = attempt("sh", "-c", "trap exit TERM; echo begun; sleep 600 & wait", image=image)
+        join = start(first)
+        wait_for(lambda: text(first.log))
+        (left,) = containers(client, folder)
+        process: int = client.inspect_container(left["Id"])["State"]["Pid"]
+        dockerd.kill()
+        exit_ = join()
+        assert (exit_.reason, exit_.code) == (Reason.LOST, None)
+        assert "the container engine does not answer" in exit_.message
+
+        again = attempt("sh", "-c", "echo again", image=image, name="f9-n0-1")
+        join_again = start(again)
+        dockerd.start()
+        assert join_again().reason is Reason.COMPLETED
+        assert again.log.read_text() == "again\n"
+        assert containers(client, folder) == []
+        assert not psutil.pid_exists(process)
+
+
+def test_a_kill_ends_the_wait_for_an_engine(attempt: Callable[..., Attempt], folder: Path) -> None:
+    nowhere = docker.APIClient(f"unix://{folder}/no.sock", version="1.40")
+    runtime = ContainerRuntime(client=nowhere, state=folder, storage=folder / "storage", work=folder / "work")
+    this = attempt("true")
+    with closing(nowhere), background(runtime, timeout_s=60) as start:
+        join = start(this)
+        wait_for(this.log.exists)
+        runtime.kill(this.pod)
+        assert join().reason is Reason.STOPPED
 
 
 @pytest.fixture

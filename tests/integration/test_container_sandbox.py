@@ -6,17 +6,24 @@ import base64
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import docker
 import pytest
+from flyteidl.admin.execution_pb2 import ExecutionCreateRequest, WorkflowExecutionGetRequest
+from flyteidl.admin.task_pb2 import TaskCreateRequest
 from flyteidl.core.execution_pb2 import WorkflowExecution
+from flyteidl.core.identifier_pb2 import WorkflowExecutionIdentifier
 from flytekit.configuration import Config
 from flytekit.remote import FlyteRemote, FlyteWorkflowExecution
 
+from tasks._flyte import Flyte, connect
 from tests import running
-from tests.engine import base_image
+from tests.engine import base_image, daemon
+from tests.engine.tiny_image import tiny_image
 from tests.running import Sandbox
+from tests.unit.entities import a_task
 
 pytestmark = pytest.mark.engine
 
@@ -175,6 +182,52 @@ def test_a_stop_leaves_no_container(
         launch(remote, "long", folder=str(sandbox.storage))
         wait(lambda: (sandbox.storage / "started").exists())
     assert containers(engine, sandbox) == []
+
+
+TWICE = "[ -e {folder}/was ] && exit 0; touch {folder}/was; trap exit TERM; sleep 600 & wait"
+
+
+def test_an_attempt_whose_engine_dies_is_tried_again_when_it_is_back(tmp_path: Path) -> None:
+    with ExitStack() as opened:
+        try:
+            host = opened.enter_context(daemon.dockerd())
+        except daemon.NotHere as error:
+            daemon.skip(error)
+        dockerd = opened.enter_context(daemon.mortal(host))
+        client = opened.enter_context(closing(docker.APIClient(host, version="auto")))
+        options = ("--runtime", "docker", "--default-image", tiny_image(client))
+        sandbox = opened.enter_context(
+            running.sandbox(tmp_path / "state", *options, given={"DOCKER_HOST": host})
+        )
+        flyte = opened.enter_context(connect(Config.auto(str(sandbox.config))))
+        execution = launch_task(flyte, sandbox.default_image, TWICE.format(folder=sandbox.storage))
+        wait(lambda: (sandbox.storage / "was").exists())
+        dockerd.kill()
+        dockerd.start()
+        found = WorkflowExecutionGetRequest(id=execution)
+        wait(lambda: flyte.call("GetExecution", found).closure.phase in ENDED)
+        closure = flyte.call("GetExecution", found).closure
+        assert closure.phase == WorkflowExecution.SUCCEEDED, closure.error
+        assert containers(client, sandbox) == []
+
+
+ENDED = (WorkflowExecution.SUCCEEDED, WorkflowExecution.FAILED, WorkflowExecution.ABORTED)
+
+
+def launch_task(flyte: Flyte, image: str, script: str) -> WorkflowExecutionIdentifier:
+    """Register and start a task that is a container with a command, and has neither inputs nor outputs."""
+    spec = a_task("engine.dies").message
+    container = spec.template.container
+    spec.template.interface.SetInParent()
+    container.image = image
+    container.ClearField("args")
+    container.command.extend(["sh", "-c", script])
+    spec.template.id.project, spec.template.id.domain, spec.template.id.version = PROJECT, DOMAIN, "1"
+    flyte.call("CreateTask", TaskCreateRequest(id=spec.template.id, spec=spec))
+    request = ExecutionCreateRequest(project=PROJECT, domain=DOMAIN, name="engine-dies")
+    request.spec.launch_plan.CopyFrom(spec.template.id)
+    made: WorkflowExecutionIdentifier = flyte.call("CreateExecution", request).id
+    return made
 
 
 def test_an_engine_without_a_socket_is_not_shared(tmp_path: Path) -> None:

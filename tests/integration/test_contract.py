@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import docker
 import pytest
@@ -135,6 +137,38 @@ def test_a_probe_that_prints_and_forks_without_end_says_nothing_for_the_image(ch
     lines = (f"RUN printf '{entry}' > /entry && chmod 755 /entry", 'ENTRYPOINT ["/entry"]')
     [problem] = problems(check(*lines))
     assert problem.startswith("Its ENTRYPOINT '/entry' does not run the command")
+
+
+def test_a_probe_is_not_given_the_proxies_that_docker_gives_to_containers(
+    engine_host: str,
+    engine: docker.APIClient,
+    python_image: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    proxies = {"proxies": {"default": {"httpProxy": "http://user:c4n4ry@proxy.example.com"}}}
+    (tmp_path / "config.json").write_text(json.dumps(proxies))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    says = derived(engine, "taxiway-test/says", f'FROM {python_image}\nENTRYPOINT ["/bin/sh", "-c", "env"]\n')
+    with open_engine(EngineAddress(host=engine_host), environ=os.environ) as opened:
+        contract = check_contract(opened, says, destination=".", platform=PLATFORM, non_root=False)
+    [problem, *_] = problems(contract)
+    assert "PATH=" in problem
+    assert "c4n4ry" not in problem
+
+
+def test_a_probe_whose_asker_was_killed_is_removed_by_a_later_one(
+    check: Check, engine: docker.APIClient, python_image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label = f"taxiway-test.probe-{os.getpid()}"
+    monkeypatch.setattr("tasks._contract_probe._LABEL", label)
+    made = engine.create_container(python_image, ["sleep", "600"], labels={label: "x"})["Id"]
+    engine.start(made)
+    check()
+    assert engine.inspect_container(made)["State"]["Running"]
+    monkeypatch.setattr("tasks._contract_probe._ABANDONED_S", -1)
+    check()
+    assert engine.containers(all=True, filters={"label": label}) == []
 
 
 def test_an_image_for_another_machine_is_not_started(opened: Engine, flytekit_image: str) -> None:

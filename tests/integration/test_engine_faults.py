@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +36,10 @@ from tasks._errors import (
     RegistryUnavailable,
     TaxiwayError,
 )
+from tasks._references import parse_reference, parse_repository
+from tasks._registry import open_registries
+from tasks._registry_calls import Call
+from tasks._registry_credentials import Keychain
 from tests.engine import daemon
 from tests.engine.building import LOGIN, Site, docker_config, open_site, site
 from tests.engine.pushing import Front, front
@@ -175,18 +178,17 @@ def test_a_registry_that_answers_500_twice_gets_the_image_nevertheless(place: Si
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "kind"),
+    ("status", "body", "kind", "remedy"),
     [
-        pytest.param(500, b"", RegistryUnavailable, id="down"),
+        pytest.param(500, b"", RegistryUnavailable, "is well and has room", id="down"),
         pytest.param(
-            403, b'{"errors": [{"code": "DENIED", "message": "not here"}]}', RegistryDenied, id="denied"
+            403,
+            b'{"errors": [{"code": "DENIED", "message": "not here"}]}',
+            RegistryDenied,
+            "Have the login allowed",
+            id="denied",
         ),
-        pytest.param(
-            507,
-            b'{"errors": [{"code": "UNKNOWN", "message": "no space left on device"}]}',
-            RegistryUnavailable,
-            id="full",
-        ),
+        pytest.param(507, b"", RegistryUnavailable, "Make room in the registry", id="full"),
     ],
 )
 def test_a_registry_that_takes_no_push(
@@ -196,20 +198,64 @@ def test_a_registry_that_takes_no_push(
     status: int,
     body: bytes,
     kind: type[TaxiwayError],
+    remedy: str,
 ) -> None:
     monkeypatch.setattr(_engine_build, "_PUSH_PATIENCE_S", 0)
     before.go_wrong("PUT", "/manifests/", status, body, times=100)
     order = place.order("FROM tiny:1\nRUN true\n", reference=f"{before.host}/a/b:1")
-    with pytest.raises(kind, match="could not be pushed"):
+    with pytest.raises(kind, match="could not be pushed") as raised:
         place.build(order)
+    assert remedy in raised.value.remedy
 
 
-def test_a_registry_that_has_another_image_under_the_name_is_not_believed(place: Site, before: Front) -> None:
+def test_a_registry_that_has_another_image_instead_is_not_believed(place: Site, before: Front) -> None:
     other = place.order("FROM tiny:1\nRUN echo other\n", reference=f"{before.host}/a/b:other")
     place.build(other)
-    before.instead["/v2/a/b/manifests/1"] = "/v2/a/b/manifests/other"
+    before.instead["/v2/a/b/manifests/"] = "/v2/a/b/manifests/other"
     with pytest.raises(RegistryMismatch, match="was pushed as"):
         place.build(place.order("FROM tiny:1\nRUN true\n", reference=f"{before.host}/a/b:1"))
+
+
+def test_what_was_pushed_is_used_whatever_its_tag_names_by_now(place: Site, before: Front) -> None:
+    other = place.order("FROM tiny:1\nRUN echo other\n", reference=f"{before.host}/a/b:other")
+    moved_to = place.build(other)
+    before.instead["/v2/a/b/manifests/1"] = "/v2/a/b/manifests/other"
+    order = place.order("FROM tiny:1\nRUN true\n", reference=f"{before.host}/a/b:1", tags=("pr-7",))
+    pushed = place.build(order)
+    assert pushed.digest != moved_to.digest
+    repository = parse_reference(order.reference).repository
+    assert place.client.resolve(repository.tagged("pr-7")).digest == pushed.digest
+
+
+def test_a_registry_that_takes_its_time_gets_the_image(place: Site, before: Front) -> None:
+    before.go_wrong("PUT", "/manifests/", first=lambda: before.over.wait(1))
+    before.pace_s = 0.0005
+    order = place.order("FROM tiny:1\nRUN true\n", reference=f"{before.host}/a/b:1")
+    assert place.build(order).digest
+
+
+def test_a_push_that_does_not_end_is_ended(
+    place: Site, before: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_engine_build, "_PUSH_PATIENCE_S", 0)
+    before.go_wrong("PUT", "/manifests/", first=before.over.wait)
+    order = place.order("FROM tiny:1\nRUN true\n", reference=f"{before.host}/a/b:1")
+    with pytest.raises(RegistryUnavailable, match="was ended after 8 s"):
+        place.build(replace(order, limits=BuildLimits(timeout_s=8)))
+    assert not [process for process in running(order.reference) if "push" in process.info["cmdline"]]
+
+
+def test_a_registry_whose_disk_is_full_is_named(tmp_path: Path) -> None:
+    """Docker's own push says no more than the 500, and takes most of a minute for it."""
+    with small_disk(tmp_path / "small", "1m") as small, docker_registry(small) as registry:
+        with contextlib.suppress(OSError):
+            (small / "full").write_bytes(b"x" * 2_000_000)
+        there = parse_repository(f"{registry.host}/a/b")
+        with (
+            open_registries(Keychain(), patience_s=0) as client,
+            pytest.raises(RegistryUnavailable, match="The registry has no room left"),
+        ):
+            client.caller.call(Call(method="POST", repository=there, path="/v2/a/b/blobs/uploads/"))
 
 
 def test_where_no_docker_command_knows_buildkit_secrets_are_refused_and_the_rest_is_built(
@@ -241,25 +287,21 @@ def own(request: pytest.FixtureRequest) -> Iterator[str]:
         yield started
 
 
-def test_an_engine_that_dies_in_the_middle_may_come_back(own: str, place: Site, tmp_path: Path) -> None:
+def test_an_engine_that_dies_in_the_middle_may_come_back(own: str, tmp_path: Path) -> None:
     mark = str(100_000 + int(uuid.uuid4().hex[:6], 16))
-    pid_file = Path(own.removeprefix("unix://")).with_name("pid")
-    pid = int(pid_file.read_text())
-    words = psutil.Process(pid).cmdline()
-    own_containerd = psutil.Process(pid).children()
     slow = (
         f"FROM tiny:1\nRUN --mount=type=cache,target=/c [ -e /c/was ] || {{ touch /c/was; sleep {mark}; }}\n"
     )
-
-    def kill() -> None:
-        wait_until(lambda: bool(running(mark)))
-        os.kill(pid, signal.SIGKILL)
-
     with ExitStack() as opened:
         engine = opened.enter_context(open_engine(EngineAddress(host=own), environ=os.environ))
         registry = opened.enter_context(docker_registry(tmp_path / "registry", login=LOGIN))
-        again = opened.enter_context(ExitStack())  # before the site, which is cleared on it
+        dockerd = opened.enter_context(daemon.mortal(own))  # before the site, which is cleared on it
         there = opened.enter_context(site(engine, registry, tmp_path))
+
+        def kill() -> None:
+            wait_until(lambda: bool(running(mark)))
+            dockerd.kill()
+
         killing = threading.Thread(target=kill)
         killing.start()
         order = there.order(slow)
@@ -267,34 +309,55 @@ def test_an_engine_that_dies_in_the_middle_may_come_back(own: str, place: Site, 
             there.build(order)
         killing.join()
         assert isinstance(raised.value, Recoverable)
-        for left in (*running(mark), *own_containerd):  # what an engine ran outlives a SIGKILL of it
+        for left in running(mark):  # what an engine ran outlives a SIGKILL of it
             with contextlib.suppress(psutil.NoSuchProcess):
                 left.kill()
-        # Nobody has waited for these processes yet, so that they would count as running.
-        for file in (pid_file, pid_file.with_name("exec") / "containerd/containerd.pid"):
-            file.unlink(missing_ok=True)
-        restarted = again.enter_context(subprocess.Popen(words, stderr=subprocess.DEVNULL))
-        again.callback(restarted.terminate)
-        wait_until(lambda: daemon.answers(own))
+        dockerd.start()
         assert there.build(order).digest
 
 
+@pytest.mark.parametrize(("method", "part"), [("PATCH", "/blobs/uploads/"), ("PUT", "/manifests/")])
+def test_an_engine_that_dies_as_it_pushes_leaves_nothing_that_could_be_taken(
+    own: str, tmp_path: Path, method: str, part: str
+) -> None:
+    with ExitStack() as opened:
+        engine = opened.enter_context(open_engine(EngineAddress(host=own), environ=os.environ))
+        registry = opened.enter_context(docker_registry(tmp_path / "registry", login=LOGIN))
+        dockerd = opened.enter_context(daemon.mortal(own))
+        there = opened.enter_context(site(engine, registry, tmp_path))
+        behind = opened.enter_context(docker_registry(tmp_path / "behind"))
+        before = opened.enter_context(front(behind.host))
+        before.go_wrong(method, part, 503, first=dockerd.kill)
+        order = there.order("FROM tiny:1\nRUN echo made > /made\n", reference=f"{before.host}/a/b:1")
+        with pytest.raises(EngineUnavailable, match="could not be pushed"):
+            there.build(order)
+        with pytest.raises(RegistryNotFound):
+            there.client.resolve(parse_reference(order.reference))
+        dockerd.start()
+        pushed = there.build(order)
+        assert there.client.resolve(parse_reference(order.reference)).digest == pushed.digest
+
+
 def test_a_full_disk_of_the_engine_is_named(tmp_path: Path, place: Site) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", small], check=True)
+    with small_disk(tmp_path / "small", "24m") as small, ExitStack() as opened:
+        try:
+            there = opened.enter_context(daemon.dockerd("--data-root", str(small)))
+        except daemon.NotHere as error:
+            daemon.skip(error)
+        with open_engine(EngineAddress(host=there), environ=os.environ) as engine:
+            order = place.order("FROM scratch\nCOPY big /big\n", {"big": os.urandom(40_000_000)})
+            with pytest.raises(DiskFull, match="no room left"):
+                place.build(order, engine=engine)
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
     try:
-        with ExitStack() as opened:
-            try:
-                there = opened.enter_context(daemon.dockerd("--data-root", str(small)))
-            except daemon.NotHere as error:
-                daemon.skip(error)
-            with open_engine(EngineAddress(host=there), environ=os.environ) as engine:
-                order = place.order("FROM scratch\nCOPY big /big\n", {"big": os.urandom(40_000_000)})
-                with pytest.raises(DiskFull, match="no room left"):
-                    place.build(order, engine=engine)
+        yield folder
     finally:
-        subprocess.run(["umount", "--lazy", small], check=True)
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def running(mark: str) -> list[psutil.Process]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -19,13 +20,16 @@ from click.testing import CliRunner
 
 from scripts.commands.image import command
 from tasks._builder import Action, Purpose
-from tasks._engine import Engine, open_engine
+from tasks._digests import json_digest
+from tasks._engine import Engine, EngineAddress, open_engine
+from tasks._engine_build import EngineOrder, Pushed, build_and_push
 from tasks._engine_images import EngineImages
 from tasks._engine_open import engine_images
 from tasks._engine_record import FINGERPRINT, REVISION, SOURCE, manifest_of, record_in, record_tag
 from tasks._enrolment import Enrolment, Limits, PreviewStage
 from tasks._errors import BuildSecretMissing
 from tasks._git_credentials import Credentials
+from tasks._references import Repository as ImageRepository
 from tasks._references import parse_reference, parse_repository
 from tasks._registry_http import Sent
 from tasks._settings import Settings
@@ -35,7 +39,9 @@ from tasks.package import labels_of, usage_of
 from tasks.plan import Build, Reuse
 from tasks.policy import Policy, read_policy
 from tasks.prepare import Judged, Prepared, carry_out, fetch_revision, read_policy_at
+from tests.engine import daemon
 from tests.engine.building import LOGIN, Site, docker_config, open_site
+from tests.engine.pushing import front
 from tests.mounted import Mounted
 from tests.repositories import Made, Repository
 
@@ -46,6 +52,7 @@ FROM ${BASE}
 COPY requirements.lock /etc/
 RUN head -c 16 /dev/urandom > /built
 """
+TWO_LAYERS = f"{DOCKERFILE}COPY pyflyte /etc/\nRUN head -c 16 /dev/urandom > /last\n"
 SOUND: dict[str, str | Made] = {
     "Dockerfile": DOCKERFILE,
     "requirements.lock": "x==1\n",
@@ -64,7 +71,10 @@ def place(engine_host: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A target's repository and where its images go; `sent` are the requests to the registry."""
+    """A target's repository and where its images go; `sent` are the requests to the registry.
+
+    Its policy lists the `folders`, too.
+    """
 
     place: Site
     folder: Path
@@ -72,6 +82,7 @@ class Target:
     images: str
     sent: list[Sent] = field(default_factory=list)
     limits: dict[str, object] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
 
     def commit(self, branch: str = "main", *, policy: str = "", stage: str = "", **files: str) -> str:
         """Commit the sound files with these changes, and return the SHA; a file's name has no dots here."""
@@ -82,9 +93,10 @@ class Target:
 
     def policy(self, image: str, stage: str) -> str:
         base = f"{self.place.registry.host}/base/tiny:1"
+        listed = json.dumps(["requirements.lock", "told", "pyflyte", *self.folders])
         return (
             f'[package]\nmodules = ["flows"]\nsource = "src"\n[image]\nrepository = "{self.images}"\n'
-            'dependencies = ["requirements.lock", "told", "pyflyte"]\n'
+            f"dependencies = {listed}\n"
             f'build_args = {{ BASE = "{base}" }}\n{image}\n'
             f'[[stage]]\nname = "development"\nproject = "fraud"\ndomain = "development"\n{stage}\n'
         )
@@ -97,11 +109,11 @@ class Target:
         return Enrolment(name="fraud", repository=self.git.url, preview=preview, limits=limits)
 
     @contextmanager
-    def builder(self, **secrets: str) -> Iterator[EngineImages]:
-        host = self.place.engine.address.host
-        config = docker_config({self.place.registry.host: LOGIN}).decode()
+    def builder(self, *, host: str = "", **secrets: str) -> Iterator[EngineImages]:
+        registries = (self.place.registry.host, self.images.partition("/")[0])
+        config = docker_config(dict.fromkeys(registries, LOGIN)).decode()
         with engine_images(
-            Settings(docker_host=host, build_timeout_s=120),
+            Settings(docker_host=host or self.place.engine.address.host, build_timeout_s=120),
             {"PATH": os.environ["PATH"]},
             Mounted(docker_config=config, **secrets),
             repositories=(self.images,),
@@ -109,7 +121,14 @@ class Target:
         ) as builder:
             yield builder
 
-    def prepare(self, sha: str, builder: EngineImages, purpose: Purpose = Purpose.PREVIEW) -> Prepared:
+    def prepare(
+        self,
+        sha: str,
+        builder: EngineImages,
+        purpose: Purpose = Purpose.PREVIEW,
+        *,
+        pull_request: int = 7,
+    ) -> Prepared:
         into = self.folder / uuid.uuid4().hex
         settings = Settings(allow_file_urls=True)
         source = fetch_revision(
@@ -126,7 +145,7 @@ class Target:
             builder=builder,
             settings=settings,
             into=into,
-            pull_request=7 if purpose is Purpose.PREVIEW else 0,
+            pull_request=pull_request if purpose is Purpose.PREVIEW else 0,
         )
 
     def have(self, prepared: Prepared, builder: EngineImages) -> ImageStep:
@@ -170,6 +189,8 @@ def test_only_a_change_of_dependencies_builds_an_image(target: Target) -> None:
     with target.builder() as builder:
         prepared = target.prepare(first, builder)
         assert prepared.plan is not None and isinstance(prepared.plan.decision, Build)
+        assert prepared.context is not None
+        assert prepared.plan.context_bytes == prepared.context.size_bytes > 0
         built = target.have(prepared, builder)
         assert built.action is Action.BUILT
         assert built.image.reference.startswith(f"{target.images}/previews@sha256:")
@@ -187,6 +208,69 @@ def test_only_a_change_of_dependencies_builds_an_image(target: Target) -> None:
 
         other = target.prepare(dependency, builder)
         assert other.plan is not None and isinstance(other.plan.decision, Build)
+
+
+def test_each_revision_gives_its_tags_to_the_image_that_it_uses(target: Target) -> None:
+    first = target.commit()
+    code = target.commit(**{"src/flows__py": "2"})
+    client, previews = target.place.client, parse_repository(f"{target.images}/previews")
+    with target.builder() as builder:
+        built = target.have(target.prepare(first, builder), builder).image
+        again = target.prepare(code, builder, pull_request=8)
+        assert code[:7] not in set(client.tags(previews))
+        target.sent.clear()
+        assert target.have(again, builder).action is Action.REUSED
+        name = str(previews).partition("/")[2]
+        assert target.answered() == [
+            f"HEAD {name}/manifests/{built.digest}",
+            f"GET {name}/manifests/{built.digest}",
+            f"PUT {name}/manifests/{code[:7]}",
+            f"PUT {name}/manifests/pr-8",
+        ]
+        assert sum(one.received_bytes for one in target.sent) < 20_000
+    for tag in (first[:7], code[:7], "pr-7", "pr-8"):
+        assert client.resolve(previews.tagged(tag)).digest == built.digest
+
+
+def test_a_preview_gives_no_tags_to_an_image_of_a_release(target: Target) -> None:
+    first = target.commit()
+    code = target.commit(**{"src/flows__py": "2"})
+    with target.builder() as builder:
+        release = target.have(target.prepare(first, builder, Purpose.RELEASE), builder).image
+        preview = target.prepare(code, builder)
+        target.sent.clear()
+        assert target.have(preview, builder).image == release
+        assert [one.method for one in target.sent if one.status != 401] == ["HEAD"]
+    assert code[:7] not in set(target.place.client.tags(parse_repository(target.images)))
+
+
+def test_a_registry_that_takes_no_tags_stops_nothing(
+    target: Target, caplog: pytest.LogCaptureFixture
+) -> None:
+    with front(target.place.registry.host) as before:
+        there = replace(target, images=f"{before.host}/tests/{uuid.uuid4().hex[:8]}")
+        first = there.commit()
+        code = there.commit(**{"src/flows__py": "2"})
+        with there.builder() as builder:
+            built = there.have(there.prepare(first, builder), builder).image
+            again = there.prepare(code, builder)
+            before.go_wrong("PUT", "/manifests/", 403, times=9)
+            assert there.have(again, builder).image == built
+    assert "is used without the tags" in caplog.text
+
+
+def test_a_folder_that_is_listed_is_sent_and_is_one_ingredient_of_the_label(target: Target) -> None:
+    folders = replace(target, folders=("src",))
+    copies = f"{DOCKERFILE}COPY src /src\nRUN [ -f /src/flows.py ] && [ -f /src/deep/more.py ]\n"
+    sha = folders.commit(Dockerfile=copies, **{"src/deep/more__py": "1"})
+    other = folders.commit(Dockerfile=copies, **{"src/deep/more__py": "2"})
+    with folders.builder() as builder:
+        built = folders.have(folders.prepare(sha, builder), builder)
+        changed = folders.prepare(other, builder).plan
+    assert built.action is Action.BUILT
+    made_from = json.loads(labels(folders, built.image)["dev.taxiway.ingredients"])
+    assert "folder:src" in made_from and not [name for name in made_from if "src/" in name]
+    assert changed is not None and isinstance(changed.decision, Build)
 
 
 def test_image_says_what_it_is_made_from(target: Target) -> None:
@@ -243,12 +327,88 @@ def test_twenty_at_once_make_one_build(target: Target) -> None:
         steps = list(pool.map(ask, range(20)))
     assert [step.action for step in steps].count(Action.BUILT) == 1
     assert len({step.image.reference for step in steps}) == 1
+    assert prepared.plan is not None
+    key = json_digest([prepared.plan.repository, prepared.plan.fingerprint]).removeprefix("sha256:")[:32]
     with open_engine(target.place.engine.address, environ=os.environ) as engine:
-        assert not claims_of(engine)
+        assert claims_of(engine, key) == []
 
 
-def claims_of(engine: Engine) -> list[str]:
-    listed = engine.client.volumes(filters={"label": ["dev.taxiway.claim"]})["Volumes"] or []
+def test_each_of_many_new_engines_takes_the_layers_that_did_not_change(target: Target) -> None:
+    revisions = [target.commit(Dockerfile=TWO_LAYERS, pyflyte=f"{number}\n") for number in range(3)]
+    layers = [made_by(target, built_on_a_new_engine(target, sha)) for sha in revisions]
+    assert len({tuple(each[:3]) for each in layers}) == 1
+    assert len({each[-1] for each in layers}) == len(layers)
+
+
+def built_on_a_new_engine(target: Target, sha: str) -> Image:
+    with ExitStack() as opened:
+        try:
+            address = EngineAddress(host=opened.enter_context(daemon.dockerd()))
+        except daemon.NotHere as error:
+            daemon.skip(error)
+        builder = opened.enter_context(target.builder())
+        elsewhere = replace(builder, open_engine=lambda: open_engine(address, environ=os.environ))
+        return target.have(target.prepare(sha, elsewhere), elsewhere).image
+
+
+def test_two_engines_that_build_the_same_at_once_take_the_first(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sha = target.commit()
+    with target.builder() as builder:
+        prepared = target.prepare(sha, builder)
+    assert prepared.plan is not None
+    with target.builder() as looking, other_engine() as host, ThreadPoolExecutor(max_workers=2) as pool:
+        plan, together = prepared.plan, threading.Barrier(2)
+
+        def build_at_once(order: EngineOrder, *, engine: Engine, **using: Any) -> Pushed:
+            """Have both built and pushed before either looks again; the other engine is the later one."""
+            together.wait(60)
+            pushed = build_and_push(order, engine=engine, **using)
+            together.wait(60)
+            if engine.address.host == host:
+                wait_until(lambda: isinstance(looking.find(plan.fingerprint, plan.repository), Image))
+            return pushed
+
+        def ask(where: str) -> ImageStep:
+            with target.builder(host=where) as own:
+                return target.have(prepared, own)
+
+        monkeypatch.setattr("tasks._engine_images.build_and_push", build_at_once)
+        here, there = pool.map(ask, [target.place.engine.address.host, host])
+    assert (here.action, there.action) == (Action.BUILT, Action.REUSED)
+    assert here.image == there.image
+    client, previews = target.place.client, parse_repository(f"{target.images}/previews")
+    for tag in (f"fp-{plan.fingerprint[7:]}", sha[:7], "pr-7", "cache"):
+        assert client.resolve(previews.tagged(tag)).digest == here.image.digest
+    assert len(revisions(target.place, previews)) == 2, "the image and its record"
+
+
+@contextmanager
+def other_engine() -> Iterator[str]:
+    with ExitStack() as opened:
+        try:
+            host = opened.enter_context(daemon.dockerd())
+        except daemon.NotHere as error:
+            daemon.skip(error)
+        yield host
+
+
+def revisions(place: Site, repository: ImageRepository) -> list[str]:
+    """Return the digests of the manifests that the registry keeps of a repository."""
+    kept = f"registry/data/docker/registry/v2/repositories/{repository.name}/_manifests/revisions/sha256"
+    return [path.parent.name for path in (place.folder / kept).glob("*/link")]
+
+
+def wait_until(ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not ready():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def claims_of(engine: Engine, key: str) -> list[str]:
+    listed = engine.client.volumes(filters={"label": [f"dev.taxiway.claim={key}"]})["Volumes"] or []
     return [volume["Name"] for volume in listed]
 
 
@@ -286,6 +446,23 @@ def test_image_that_was_deleted_since_is_built_again(target: Target) -> None:
         planned = target.prepare(sha, builder)
         target.place.client.delete(parse_reference(built.image.reference))
         assert target.have(planned, builder).action is Action.BUILT
+
+
+def test_a_base_that_moves_makes_another_image_and_a_plan_keeps_the_one_that_it_found(target: Target) -> None:
+    place = target.place
+    base = parse_repository(f"{place.registry.host}/base/tiny")
+    moved_to = place.build(place.order("FROM tiny:1\nRUN true\n", reference=str(base.tagged("other"))))
+    place.client.tag(base.tagged("1"), "moving")
+    sha = target.commit(Dockerfile=f"FROM {base}:moving\nCOPY requirements.lock /etc/\n")
+    with target.builder() as builder:
+        prepared = target.prepare(sha, builder)
+        place.client.tag(base.tagged("other"), "moving")
+        built = target.have(prepared, builder)
+        after = target.prepare(sha, builder)
+    assert after.plan is not None and isinstance(after.plan.decision, Build)
+    assert after.plan.bases == {f"{base}:moving": f"{base}@{moved_to.digest}"}
+    below = place.client.manifest(parse_reference(place.pinned)).layers
+    assert made_by(target, built.image)[:-1] == [layer.digest for layer in below]
 
 
 @pytest.mark.parametrize(
@@ -371,6 +548,18 @@ def test_image_without_flytekit_is_found_before_it_is_used(target: Target) -> No
         assert prepared.policy is not None
         [finding, *_] = builder.check(image, usage_of(prepared.policy)).findings
         assert "pyflyte-execute" in finding.problem
+
+
+def test_image_that_the_engine_has_not_is_pulled_with_our_login_to_be_checked(target: Target) -> None:
+    sha = target.commit(Dockerfile=FIT)
+    with target.builder() as builder:
+        prepared = target.prepare(sha, builder)
+        image = target.have(prepared, builder).image
+        client = target.place.engine.client
+        client.remove_image(client.inspect_image(image.reference)["Id"], force=True)
+        assert prepared.policy is not None
+        assert builder.contract(image.reference, usage_of(prepared.policy)).kept
+        client.remove_image(image.reference, force=True)
 
 
 def no_engine() -> AbstractContextManager[Engine]:

@@ -19,9 +19,11 @@ from tasks._errors import (
     Recoverable,
     TaxiwayError,
 )
+from tasks.self_check import check_engine
 from tests.certificates import Authority, authority
 from tests.engine import daemon
 from tests.engine.building import LOGIN, site
+from tests.mounted import Mounted
 from tests.registry import docker_registry
 
 pytestmark = pytest.mark.engine
@@ -70,6 +72,20 @@ def test_a_build_runs_on_a_remote_engine_with_client_certificates(remote: Remote
         dockerfile = "FROM tiny:1\nRUN --mount=type=secret,id=one sha256sum /run/secrets/one\n"
         order = place.order(dockerfile, secrets={"one": b"of the build"})
         assert place.build(order).digest
+
+
+def test_a_self_check_asks_the_engine_with_the_secrets_of_flyte(remote: Remote, tmp_path: Path) -> None:
+    folder = remote.trusted.sign(tmp_path / "client")
+    keys = zip(("docker_ca", "docker_cert", "docker_key"), PEM, strict=True)
+    secrets = Mounted(**{key: (folder / file).read_text() for key, file in keys})
+    environ = {**os.environ, "TAXIWAY_DOCKER_HOST": remote.host}
+    checks = check_engine(environ, secrets)
+    assert [(check.name, check.ok) for check in checks] == [
+        ("program docker", True),
+        ("container engine", True),
+    ]
+    assert checks[-1].found == f"{remote.host} for linux/amd64"
+    assert not check_engine(environ, Mounted())[-1].ok
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from tasks.plan import (
     Plan,
     Reuse,
     find_inputs,
+    ingredients_of,
     make_context,
     make_plan,
     read_recipe,
@@ -81,14 +82,16 @@ def fetched(repository: Repository, branch: str, into: Path) -> Source:
     )
 
 
-def planned(source: Source, builder: VenvImages, purpose: Purpose = Purpose.PREVIEW) -> Plan:
-    inputs = find_inputs(source, POLICY.image, at=source.revision.sha)
+def planned(
+    source: Source, builder: VenvImages, purpose: Purpose = Purpose.PREVIEW, *, policy: Policy = POLICY
+) -> Plan:
+    inputs = find_inputs(source, policy.image, at=source.revision.sha)
     assert inputs.problems == []
-    terms = terms_of(POLICY.image, ENROLMENT, purpose)
-    recipe = read_recipe(source, inputs, terms, at=source.revision.sha)
+    terms = terms_of(policy.image, ENROLMENT, purpose)
+    recipe = read_recipe(source, inputs, terms)
     return make_plan(
         source,
-        POLICY,
+        policy,
         inputs,
         terms=terms,
         examined=builder.examine(recipe),
@@ -138,6 +141,84 @@ def test_image_is_built_once_for_all_revisions_that_need_the_same(
     builder.prune(unused_for=timedelta(0), now=datetime.now(timezone.utc) + timedelta(days=1), dry_run=False)
     again = ensure_image(second, context, builder=builder, into=tmp_path / "again")
     assert (again.action, again.image) == (Action.BUILT, built.image)
+
+
+FOLDERS = ImagePolicy(
+    repository="registry.example.com/fraud", dependencies=["requirements.lock", "lib", "src"]
+)
+BELOW: dict[str, str | Made] = {
+    **FILES,
+    "lib/deep/a.py": "1",
+    "lib/requirements.txt": "there-is-no-such-package==1\n",
+    "lib/run": Made(content=b"#!/bin/sh\n", mode="100755"),
+    "lib/link": Made(content=b"../README.md", mode="120000"),
+    "library.py": "1",
+}
+
+
+def test_a_listed_folder_is_all_the_files_below_it(repository: Repository, tmp_path: Path) -> None:
+    repository.commit(BELOW, branch="folder")
+    repository.commit({**BELOW, "lib/deep/a.py": "2"}, branch="folder-changed")
+    source = fetched(repository, "folder", tmp_path / "work")
+    inputs = find_inputs(source, FOLDERS, at=source.revision.sha)
+    assert inputs.problems == []
+    files = {"lib/deep/a.py", "lib/requirements.txt", "lib/run", "requirements.lock", "src/flows.py"}
+    assert {entry.path for entry in inputs.files} == files
+    assert set(make_context(source, inputs, into=tmp_path).files) == files
+
+    changed = fetched(repository, "folder-changed", tmp_path / "changed")
+    others = find_inputs(changed, FOLDERS, at=changed.revision.sha)
+    one, other = (ingredients_of(each.files, FOLDERS, {}) for each in (inputs, others))
+    assert {name for name in one if one[name] != other[name]} == {"file:lib/deep/a.py"}
+    assert one["mode:lib/run"] == "executable"
+
+
+def test_a_venv_installs_nothing_of_what_lies_in_a_folder(
+    repository: Repository, builder: VenvImages, tmp_path: Path
+) -> None:
+    repository.commit(BELOW, branch="folder")
+    policy = POLICY.model_copy(update={"image": FOLDERS})
+    source = fetched(repository, "folder", tmp_path / "work")
+    plan = planned(source, builder, policy=policy)
+    inputs = find_inputs(source, FOLDERS, at=source.revision.sha)
+    context = make_context(source, inputs, into=tmp_path)
+    built = ensure_image(plan, context, builder=builder, into=tmp_path / "build")
+    assert (built.action, built.because) == (Action.BUILT, "from requirements.lock")
+    assert (tmp_path / "build/context/lib/requirements.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "listed", "said"),
+    [
+        pytest.param({}, "nosuch", "nosuch is no file of the revision", id="not there"),
+        pytest.param({}, "src/flows.py/x", "src/flows.py/x is no file", id="below a file"),
+        pytest.param(
+            {"lib/link": Made(content=b"..", mode="120000")}, "lib/link", "lib/link is no file", id="a link"
+        ),
+        pytest.param(
+            {"lib/link": Made(content=b"..", mode="120000")},
+            "lib/link/src",
+            "lib/link/src is no file",
+            id="through a link",
+        ),
+        pytest.param(
+            {"lib/link": Made(content=b"..", mode="120000")}, "lib", "lib is no file", id="links alone"
+        ),
+        pytest.param({"lib/a\tb": "1"}, "lib", r"lib holds 'lib/a\tb', whose name", id="a strange name"),
+        pytest.param(
+            {f"lib/{number}": "" for number in range(2001)}, "lib", "lib holds 2001 files", id="too many"
+        ),
+    ],
+)
+def test_what_cannot_be_a_dependency_is_a_problem(
+    files: dict[str, str | Made], listed: str, said: str, repository: Repository, tmp_path: Path
+) -> None:
+    repository.commit({**FILES, **files}, branch="strange")
+    source = fetched(repository, "strange", tmp_path / "work")
+    image = ImagePolicy(repository="registry.example.com/fraud", dependencies=["requirements.lock", listed])
+    [problem] = find_inputs(source, image, at=source.revision.sha).problems
+    assert problem.where == "image.dependencies"
+    assert problem.problem.startswith(said)
 
 
 def test_link_in_place_of_a_dependency_file_is_a_problem(repository: Repository, tmp_path: Path) -> None:

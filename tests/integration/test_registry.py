@@ -25,6 +25,7 @@ from tasks._registry import RegistryClient, open_registries
 from tasks._registry_credentials import DockerConfig, Keychain, Login, read_keychain
 from tasks._registry_http import Sent
 from tests.clock import Time
+from tests.engine.pushing import front
 from tests.registry import IMAGE, INDEX, Registry, digest_of, docker_registry, index_of
 
 USER, PASSWORD = "builder", "c4n4ry:p/w%d"
@@ -341,3 +342,22 @@ def test_docker_hub_is_asked_for_by_the_url_that_docker_uses(tmp_path: Path) -> 
     answer = """{"ServerURL": "x", "Username": "<token>", "Secret": "c4n4ry"}"""
     script = f"""[ "$(cat)" = {hub} ] && echo '{answer}'"""
     assert helped(tmp_path, script, host=hub).login("docker.io") == Login(identity_token="c4n4ry")
+
+
+@pytest.mark.parametrize("pace_s", [0.0, 0.001], ids=["at once", "byte by byte"])
+def test_a_slow_registry_is_read_within_its_time_and_unavailable_beyond(
+    tmp_path: Path, pace_s: float
+) -> None:
+    with docker_registry(tmp_path) as registry, front(registry.host) as before:
+        digest = registry.put_image("open", "v1", CONFIG)
+        here = Repository(registry=before.host, name="open")
+        before.pace_s = pace_s
+        before.go_wrong("GET", "/manifests/", first=lambda: before.over.wait(0.2))
+        with open_registries(Keychain(), timeout_s=20, patience_s=0) as client:
+            assert client.manifest(here.tagged("v1")).digest == digest
+        before.go_wrong("GET", "/manifests/", first=before.over.wait)
+        with (
+            open_registries(Keychain(), timeout_s=0.3, patience_s=0) as client,
+            pytest.raises(RegistryUnavailable, match=f"GET http://{before.host}/v2/open/manifests/v1 failed"),
+        ):
+            client.manifest(here.tagged("v1"))

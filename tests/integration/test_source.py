@@ -102,6 +102,7 @@ def test_files_are_fetched_when_read_and_in_one_request(
     held = sum(file.stat().st_size for file in source.repository.path.rglob("*") if file.is_file())
 
     digest = bundled(source, tmp_path)
+    assert digest == bundled(source, tmp_path)
 
     assert digest == bundled(get(hosted.url, tip(hosted), tmp_path / "file"), tmp_path)
     assert server.requests[before:] == [

@@ -8,6 +8,7 @@ import pytest
 from tasks._engine_record import (
     FINGERPRINT,
     ImageRecord,
+    by_folder,
     image_tag,
     is_record_tag,
     labels_of,
@@ -65,3 +66,15 @@ def test_tags_are_spelled_as_a_registry_takes_them() -> None:
 def test_record_without_a_date_is_old(created: str) -> None:
     labels = {**RECORD.labels, "org.opencontainers.image.created": created}
     assert replace(RECORD, labels=labels).created.year == 1970
+
+
+def test_files_of_a_folder_are_one_ingredient_of_a_label() -> None:
+    alone = {"file:requirements.lock": "1", "platform": "x", "argument:tasks/a": "2", "file:tasksx": "3"}
+    inside = {"file:tasks/a.py": "4", "mode:tasks/a.py": "executable", "file:tasks/deep/b.py": "5"}
+    shown = by_folder({**alone, **inside}, ["tasks", "requirements.lock"])
+    assert {name: value for name, value in shown.items() if name in alone} == alone
+    [folder] = set(shown) - set(alone)
+    assert folder == "folder:tasks"
+    changed = by_folder({**alone, **inside, "file:tasks/a.py": "6"}, ["tasks"])
+    assert changed[folder] != shown[folder]
+    assert set(by_folder(inside, ["."])) == {"folder:."}

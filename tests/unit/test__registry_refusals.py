@@ -34,6 +34,25 @@ def test_only_what_is_about_the_moment_passes_by_waiting(status: int, kind: type
     assert type(refusal(Answer(status=status), "GET x")) is kind
 
 
+@pytest.mark.parametrize(
+    ("status", "detail", "full"),
+    [
+        (507, "", True),
+        (500, "write /data/x: no space left on device", True),
+        (500, {"DriverName": "filesystem", "Enclosed": {"Op": "write", "Err": 28}}, True),
+        (500, {"Err": 5}, False),
+        (503, "", False),
+    ],
+)
+def test_a_registry_that_is_full_is_told_from_one_that_is_ill(
+    status: int, detail: object, full: bool
+) -> None:
+    body = json.dumps({"errors": [{"code": "UNKNOWN", "message": "unknown error", "detail": detail}]})
+    error = refusal(Answer(status=status, body=body.encode()), "PUT x")
+    assert isinstance(error, RegistryUnavailable)
+    assert ("no room left" in error.problem, "Make room" in error.remedy) == (full, full)
+
+
 def test_the_registrys_words_are_told_without_secrets() -> None:
     error = refusal(Answer(status=403, body=DENIED), "GET x", secrets=("c4n4ry",))
     assert isinstance(error, RegistryDenied)

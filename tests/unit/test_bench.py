@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from scripts.commands import bench
 from tasks._errors import BadUsage
+from tests.engine import shared
 
 
 def test_the_benchmarks_of_this_checkout_are_known() -> None:
@@ -41,3 +43,18 @@ def test_figures_are_printed_for_people_and_for_programs(monkeypatch: pytest.Mon
     assert shown.output == "ratio       8.50 x\nours_s     0.500\n"
     printed = CliRunner().invoke(bench.command, ["register", "--json"])
     assert printed.output == '{"benchmark": "register", "rounds": 5, "ratio": 8.5, "ours_s": 1.25}\n'
+
+
+def test_images_need_a_registry_and_an_engine_and_say_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BadUsage, match="needs docker-registry and htpasswd"):
+        bench.load("image")(1)
+    for name in ("docker-registry", "htpasswd"):
+        (tmp_path / name).touch(mode=0o755)
+    nowhere = f"unix://{tmp_path}/none"
+    monkeypatch.setenv("DOCKER_HOST", nowhere)
+    monkeypatch.setattr(shared, "_USUAL", nowhere)
+    with pytest.raises(BadUsage, match=f"{nowhere}, does not answer.* Run it as root"):
+        bench.load("image")(1)

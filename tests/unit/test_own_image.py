@@ -9,8 +9,12 @@ import pytest
 
 from scripts.own import ROOT
 from scripts.own_image import FILES, content_of, context_files, default_base, target_of
+from tasks._dockerfile import read_dockerfile
+from tasks._dockerfile_rules import Rules, findings_of
 from tasks._errors import BadUsage
 from tasks._references import parse_reference
+from tasks._venv import install_arguments
+from tasks.policy import Policy, read_policy
 from tests.unit.test_imports import PACKAGES, imports, modules
 
 BASE = parse_reference(f"python@sha256:{'0' * 64}")
@@ -49,6 +53,18 @@ def test_what_the_dockerfile_copies_is_what_is_sent_and_what_is_not_ignored() ->
     sent = {path.relative_to(ROOT).parts[0] for path in context_files(ROOT)} - {"Dockerfile"}
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     assert COPIED == sent == {line[1:] for line in lines if line.startswith("!")}
+
+
+def test_its_policy_lists_what_the_dockerfile_copies() -> None:
+    """So that an engine can build it for a release of Taxiway through itself."""
+    policy = read_policy((ROOT / "taxiway.toml").read_bytes())
+    assert isinstance(policy, Policy)
+    sent = {path.relative_to(ROOT).as_posix() for path in context_files(ROOT)}
+    named = set(policy.image.dependencies)
+    listed = {path for path in sent if named & {path, path.partition("/")[0]}} | {policy.image.dockerfile}
+    read = read_dockerfile(DOCKERFILE, platform=policy.image.platform)
+    assert findings_of(read, Rules(name="Dockerfile", listed=frozenset(listed), tree=frozenset(sent))) == []
+    assert install_arguments(ROOT, policy.image.dependencies) == ["-r", "requirements.lock"]
 
 
 def test_nothing_compiled_is_sent(tmp_path: Path) -> None:

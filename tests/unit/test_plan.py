@@ -103,6 +103,21 @@ def test_path_changes_what_the_policy_says(path: str, source: str, change: Chang
 
 
 @pytest.mark.parametrize(
+    ("path", "change"),
+    [
+        ("src/fraud/train.py", Change.DEPENDENCIES),
+        ("src/fraudulent.py", Change.CODE),
+        ("src/fraud", Change.DEPENDENCIES),
+        ("taxiway.toml", Change.POLICY),
+    ],
+)
+def test_whatever_lies_in_a_listed_folder_is_a_dependency(path: str, change: Change) -> None:
+    listed = policy("src")
+    image = listed.image.model_copy(update={"dependencies": ["src/fraud"]})
+    assert change_of(path, listed.model_copy(update={"image": image})) is change
+
+
+@pytest.mark.parametrize(
     ("changes", "named"),
     [
         ([], Change.NOTHING),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from tasks._builder import BuildTerms
 from tasks._entities import Kind
 from tasks._render import report_json, to_html, to_markdown
 from tasks._types import Status
@@ -97,6 +98,21 @@ def test_long_lists_are_cut_and_say_so() -> None:
     assert report.plan is not None
     long = report.model_copy(update={"plan": report.plan.model_copy(update={"changed_count": 1234})})
     assert "and 1232 more" in texts(view_of(long))
+
+
+def test_files_of_a_folder_are_one_ingredient_of_the_image() -> None:
+    report = samples.report()
+    assert report.plan is not None
+    files = {f"file:src/{number}.py": "d" * 40 for number in range(300)}
+    plan = report.plan.model_copy(
+        update={
+            "ingredients": {**report.plan.ingredients, **files},
+            "terms": BuildTerms(dependencies=["requirements.lock", "src"]),
+        }
+    )
+    said = texts(view_of(report.model_copy(update={"plan": plan})))
+    assert "file:requirements.lock" in said and "folder:src" in said
+    assert "src/1.py" not in said
 
 
 def test_report_comes_back_from_its_own_deck() -> None:
