@@ -251,7 +251,7 @@ class Repository:
         return (self.path / "shallow").exists()
 
 
-# A look-up takes a tenth of what the class takes, and trees have many files.
+# Trees have many files, and to look one up is cheaper than to call the class.
 _KINDS = {kind.value: kind for kind in Kind}
 FETCH = ("fetch", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules")
 
