@@ -251,6 +251,8 @@ class Repository:
         return (self.path / "shallow").exists()
 
 
+# Trees have many files, and to look one up is cheaper than to call the class.
+_KINDS = {kind.value: kind for kind in Kind}
 FETCH = ("fetch", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules")
 
 
@@ -275,8 +277,8 @@ def parse_tree(listing: bytes) -> list[TreeEntry]:
 
 
 def _kind(mode: str) -> Kind:
-    try:
-        return Kind(mode)
-    except ValueError:
-        # Group-writable files of old repositories (100664); git itself reads them by the owner's bits.
-        return Kind.EXECUTABLE if int(mode, 8) & 0o100 else Kind.FILE
+    known = _KINDS.get(mode)
+    if known is not None:
+        return known
+    # Group-writable files of old repositories (100664); git itself reads them by the owner's bits.
+    return Kind.EXECUTABLE if int(mode, 8) & 0o100 else Kind.FILE

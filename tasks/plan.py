@@ -193,10 +193,7 @@ def make_plan(
     with ThreadPoolExecutor(max_workers=1) as beside:
         # Git compares while the registry is asked.
         paths = beside.submit(source.changed_paths) if source.base.found else None
-        looked = [
-            builder.find(fingerprint, repository)
-            for repository in sources_of(policy.image.repository, purpose)
-        ]
+        looked = look(builder, fingerprint, sources_of(policy.image.repository, purpose))
     changed = [
         ChangedPath(path=path, change=change_of(path, policy)) for path in (paths.result() if paths else [])
     ]
@@ -289,6 +286,16 @@ def overall(changed: Sequence[ChangedPath]) -> Change:
     """Return the one change that names them all: the dearest."""
     seen = Counter(path.change for path in changed)
     return next((change for change in reversed(Change) if seen[change]), Change.NOTHING)
+
+
+def look(builder: ImageBuilder, fingerprint: str, repositories: Sequence[str]) -> list[Image | Absent]:
+    """Ask for the image in one repository after the other, until it is found."""
+    looked: list[Image | Absent] = []
+    for repository in repositories:
+        looked.append(builder.find(fingerprint, repository))
+        if isinstance(looked[-1], Image):
+            break
+    return looked
 
 
 def decide(looked: Sequence[Image | Absent]) -> Reuse | Build:

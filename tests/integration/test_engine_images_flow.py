@@ -306,6 +306,7 @@ def test_release_takes_nothing_that_a_preview_made_and_a_preview_takes_a_release
         after = target.prepare(sha, builder)
         assert after.plan is not None and isinstance(after.plan.decision, Reuse)
         assert after.plan.decision.image == release.image
+        assert len(target.answered()) == 2
 
 
 def made_by(target: Target, image: Image) -> list[str]:
