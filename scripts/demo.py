@@ -225,4 +225,4 @@ def _conclude(
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="./scripts/demo")

@@ -15,9 +15,9 @@ class Ground:
     """What commands are told beside what is the same everywhere, and how the target's image is made.
 
     `repository` is where the target lies below the demo's folder, `image` the table `[image]` of its policy;
-    an empty one is its own. Smoke tests that train are left out without `training`. `images` is where its images are kept, where they can be counted. `again` is
-    what a later start is told, after which `previews` says whether more can be previewed; `stop` is the
-    command that ends what was kept beside the sandbox.
+    an empty one is its own. Without `training`, the smoke test that trains is left out. `images` is where its
+    images are kept, where they can be counted. `again` is what a later start is told, after which `previews`
+    says whether more can be previewed; `stop` is the command that ends what was kept beside the sandbox.
     """
 
     start: tuple[str | Path, ...] = ()
