@@ -25,7 +25,7 @@ from scripts.own_image import default_base
 from scripts.sandbox.container_engine import ENGINE_FAULTS, EngineUnreachable, connect
 from scripts.sandbox.shared_engine import SOCKET, EngineNotShareable, socket_of
 from tasks._errors import TaxiwayError
-from tasks._references import parse_reference
+from tasks._references import parse_reference, parse_repository
 from tasks._registry_credentials import read_keychain, written
 from tasks._secrets import SECRET_GROUP
 
@@ -83,7 +83,7 @@ class Containers:
         with ExitStack() as opened:
             host = self.registry or opened.enter_context(local_registry(place, keep=keep))
             if not keep:
-                opened.callback(shutil.rmtree, self._secret_folder)
+                opened.callback(shutil.rmtree, self._secret_folder, ignore_errors=True)
                 opened.callback(self._forget, host)
             self._write_secrets(host)
             yield self._ground(host, stop="" if self.registry else stop_command(place))
@@ -128,6 +128,7 @@ class Containers:
         folder = self._secret_folder / SECRET_GROUP
         folder.mkdir(mode=0o700, parents=True)
         try:
+            parse_repository(f"{host}/{_NAMESPACE}")
             base = parse_reference(self.base or default_base(ROOT)).repository.registry
             keychain = read_keychain(current_context().secrets, self.environ)
             logins = {name: keychain.login(name) for name in (host, base)}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -49,6 +50,12 @@ def test_options_of_containers_are_refused_with_processes(tmp_path: Path) -> Non
     done = CliRunner().invoke(demo.main, words)
     assert (done.exit_code, (tmp_path / "demo").exists()) == (2, False)
     assert "go with --runtime docker" in done.output
+
+
+def test_what_is_no_registry_is_named_before_anything_starts(tmp_path: Path) -> None:
+    wanted = Containers(folder=tmp_path, environ={}, registry="http://localhost:5000")
+    with pytest.raises(click.ClickException, match="http"), wanted.ground(keep=True):
+        pass
 
 
 def test_a_secret_of_another_name_is_refused(tmp_path: Path) -> None:
