@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,7 +146,16 @@ def _named_files(
     context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
 ) -> dict[str, Path]:
     del context, parameter
-    pairs = [text.partition("=")[::2] for text in value]
+    return file_pairs(value)
+
+
+def file_pairs(words: Sequence[str]) -> dict[str, Path]:
+    """Read what `--build-secret` was given, each `NAME=FILE`.
+
+    Raises:
+        click.BadParameter: one is of another name, or of a file that is not there.
+    """
+    pairs = [text.partition("=")[::2] for text in words]
     for name, file in pairs:
         if name not in SECRETS or not Path(file).is_file():
             known = " or ".join(f"{each}=FILE" for each in SECRETS)

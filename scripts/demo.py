@@ -2,7 +2,8 @@
 
 A target project becomes a repository with branches; Taxiway is installed, the target enrolled, and two pull
 requests are previewed: one that changes only code and reuses the image of main, and one that changes a
-dependency and builds an image. `--full` goes on: see `scripts.tour`.
+dependency and builds an image. `--full` goes on: see `scripts.tour`. `--runtime docker` does it with real
+images: see `scripts.contained`.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from scripts.ground import Ground, what_was_built
+from scripts.grounds import Asked, ground_options
+from scripts.local_registry import stop_earlier
+from scripts.options import examples
 from scripts.tour import Tour
 from tests.fixtures.target import Target, build_target
 
@@ -31,9 +36,8 @@ _LIMITS = (
     "domain=development",
     "domain=staging",
     "domain=production",
-    "image=registry.example.com/risk/fraud",
 )
-_TIMEOUT_S = 600
+_TIMEOUT_S = 1800
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,8 @@ class Shown:
     title: str
     outcome: Mapping[str, Any]
     seconds: float
+    images: int
+    """How many images of the target there were then; 0 where they cannot be counted."""
 
     @property
     def execution(self) -> str:
@@ -64,6 +70,7 @@ class Demo:
 
     folder: Path
     environ: Mapping[str, str]
+    ground: Ground
 
     def taxiway(self, *words: str | Path, ends: tuple[int, ...] = (0,)) -> str:
         """Show a `taxiway` command, run it with its progress on the terminal, and return what it printed.
@@ -92,9 +99,15 @@ class Demo:
         words = ["preview", "fraud", sha, "--json", *(["--pull-request", str(number)] if number else [])]
         outcome = json.loads(self.taxiway(*words, ends=(0, 1)))
         seconds = time.monotonic() - began
-        shown = Shown(title=title, outcome=outcome, seconds=seconds)
+        shown = Shown(title=title, outcome=outcome, seconds=seconds, images=self._images())
         click.secho(shown.line, fg="green" if outcome["passed"] else "red")
         return shown
+
+    def _images(self) -> int:
+        if not self.ground.images:
+            return 0
+        listed = self.taxiway("image", "list", "--repository", self.ground.images, "--json")
+        return len(json.loads(listed)["images"])
 
     def page(self, execution: str) -> Path:
         """Write the report of an execution as a page, and return it."""
@@ -104,7 +117,13 @@ class Demo:
         return page
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "./scripts/demo",
+        "./scripts/demo --full --keep",
+        "./scripts/demo --runtime docker --registry localhost:5000",
+    )
+)
 @click.option("--full", is_flag=True, help="Go on from merge to production and back; takes minutes.")
 @click.option("--keep", is_flag=True, help="Leave the sandbox running, to look around in it.")
 @click.option(
@@ -113,46 +132,66 @@ class Demo:
     default=ROOT / ".taxiway" / "demo",
     help="Where everything is kept; made anew each time.",
 )
-def main(full: bool, keep: bool, folder: Path) -> None:
+@ground_options
+def main(full: bool, keep: bool, folder: Path, asked: Asked) -> None:
     """Preview a code-only change and a dependency change of a target project, on a sandbox."""
     began = time.monotonic()
     environ = _environment(os.environ)
-    demo, target = _prepare(folder.resolve(), environ)
-    try:
-        demo.taxiway("install")
-        flags = [word for limit in _LIMITS for word in (f"--limit-{limit}").split("=", 1)]
-        enrol = [target.url, "--name", "fraud", "--create-projects", "--anonymous-approvals", *flags]
-        demo.taxiway("enroll", *enrol)
-        demo.preview("The main branch, for which the first image is built", target.main, 0)
-        shown = [
-            demo.preview("A pull request that changes only code", target.branches["code-only"], 1),
-            demo.preview("A pull request that changes a dependency", target.branches["dependency"], 2),
-        ]
-        pages = [demo.page(one.execution) for one in shown]
-        if full:
-            tour = Tour(shell=demo, target=target, enrol=enrol)
-            pages += [demo.page(execution) for execution in tour.run()]
-    finally:
-        if not keep:
-            demo.taxiway("sandbox", "stop", "--state", demo.folder / "state")
-    _conclude(demo, pages, shown, keep=keep, seconds=time.monotonic() - began)
-    sys.exit(0 if all(one.outcome["passed"] for one in shown) else 1)
+    folder = folder.resolve()
+    with asked.ground(folder, environ, clear=lambda: _clear(folder, environ), keep=keep) as ground:
+        demo, target = _prepare(folder, environ, ground)
+        try:
+            pages, shown = _show(demo, target, full=full)
+        finally:
+            if not keep:
+                demo.taxiway("sandbox", "stop", "--state", demo.folder / "state")
+    _conclude(demo, pages, shown[1:], keep=keep, seconds=time.monotonic() - began)
+    if ground.images:
+        built = what_was_built([one.images for one in shown])
+        click.secho(f"\nChecked in the registry: {built}.", fg="green")
+    sys.exit(0 if all(one.outcome["passed"] for one in shown[1:]) else 1)
 
 
-def _prepare(folder: Path, environ: Mapping[str, str]) -> tuple[Demo, Target]:
-    first = Demo(folder=folder, environ=environ)
-    state, repository = folder / "state", folder / "fraud.git"
-    if folder.exists() and any(folder.iterdir()) and not (state.exists() or repository.exists()):
+def _clear(folder: Path, environ: Mapping[str, str]) -> None:
+    """Make the demo's folder anew; what an earlier demo has left running in it is stopped."""
+    state = folder / "state"
+    if folder.exists() and any(folder.iterdir()) and not (state.exists() or (folder / "fraud.git").exists()):
         raise click.ClickException(f"{folder} holds what is not an earlier demo's; give another --folder.")
     if state.exists():
-        first.taxiway("sandbox", "stop", "--state", state, ends=(0, 1, 2))
+        earlier = Demo(folder=folder, environ=environ, ground=Ground())
+        earlier.taxiway("sandbox", "stop", "--state", state, ends=(0, 1, 2))
+    stop_earlier(folder / "registry")
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    target = build_target(repository)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _prepare(folder: Path, environ: Mapping[str, str], ground: Ground) -> tuple[Demo, Target]:
+    state = folder / "state"
+    target = build_target(folder / ground.repository, image=ground.image, training=ground.training)
     click.echo(f"A target project with branches: {target.url}")
-    first.taxiway("sandbox", "start", "--port", "0", "--state", state)
+    first = Demo(folder=folder, environ=environ, ground=ground)
+    first.taxiway("sandbox", "start", "--port", "0", "--state", state, *ground.start)
     status = json.loads(first.taxiway("sandbox", "status", "--json", "--state", state))
-    return Demo(folder=folder, environ={**environ, "FLYTECTL_CONFIG": status["config"]}), target
+    return replace(first, environ={**environ, "FLYTECTL_CONFIG": status["config"]}), target
+
+
+def _show(demo: Demo, target: Target, *, full: bool) -> tuple[list[Path], list[Shown]]:
+    """Install, enrol and preview; return the reports' pages and what was previewed, main first."""
+    demo.taxiway("install", *demo.ground.install)
+    limits = [word for limit in _LIMITS for word in (f"--limit-{limit}").split("=", 1)]
+    enrol = [target.url, "--name", "fraud", "--create-projects", "--anonymous-approvals", *limits]
+    enrol += demo.ground.enrol
+    demo.taxiway("enroll", *enrol)
+    shown = [
+        demo.preview("The main branch, for which the first image is built", target.main, 0),
+        demo.preview("A pull request that changes only code", target.branches["code-only"], 1),
+        demo.preview("A pull request that changes a dependency", target.branches["dependency"], 2),
+    ]
+    pages = [demo.page(one.execution) for one in shown[1:]]
+    if full:
+        tour = Tour(shell=demo, target=target, enrol=enrol)
+        pages += [demo.page(execution) for execution in tour.run()]
+    return pages, shown
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -168,19 +207,22 @@ def _conclude(
         click.echo(f"  {one.line}")
     for page in pages:
         click.echo(f"    {page.as_uri()}")
-    state = demo.folder / "state"
+    state, ground = demo.folder / "state", demo.ground
     activate = f"export FLYTECTL_CONFIG={demo.environ['FLYTECTL_CONFIG']}"
     if keep:
         click.echo(f"\nThe sandbox runs. Look around, then stop it:\n  {activate}")
     else:
+        again = " ".join([f"{TAXIWAY} sandbox start --state {state}", *ground.again])
         click.echo(
-            "\nThe sandbox is stopped; its executions are kept. To look around:\n"
-            f"  {TAXIWAY} sandbox start --state {state}\n  {activate}"
+            f"\nThe sandbox is stopped; its executions are kept. To look around:\n  {again}\n  {activate}"
         )
     click.echo(f"  {TAXIWAY} report {shown[0].execution} --markdown")
-    click.echo(f"  {TAXIWAY} preview fraud SHA --pull-request 3")
+    if keep or ground.previews:
+        click.echo(f"  {TAXIWAY} preview fraud SHA --pull-request 3")
     click.echo(f"  {TAXIWAY} sandbox stop --state {state}")
+    if keep and ground.stop:
+        click.echo(f"  {ground.stop}  # the registry")
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="./scripts/demo")

@@ -155,6 +155,19 @@ def parse_docker_config(text: str, *, origin: str) -> DockerConfig:
         raise _invalid(origin, type(error).__name__) from None
 
 
+def written(logins: Mapping[str, Login]) -> str:
+    """Return a docker `config.json` with these logins, by registry, and nothing else."""
+    auths: dict[str, dict[str, str]] = {}
+    for registry, login in logins.items():
+        key = _HUB_KEY if registry == DOCKER_HUB else registry
+        if login.identity_token:
+            user = base64.b64encode(f"{login.user}:".encode()).decode()
+            auths[key] = {"auth": user, "identitytoken": login.identity_token}
+        elif login.password:
+            auths[key] = {"auth": login.basic.removeprefix("Basic ")}
+    return json.dumps({"auths": auths})
+
+
 def registry_of(key: str) -> str:
     """Return the registry that a key of docker's configuration means: a host, or an old one's URL."""
     host = key.partition("://")[2] or key

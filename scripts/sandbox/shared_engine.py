@@ -1,6 +1,7 @@
 """The engine's own socket, for the tasks of projects that build images; no other container sees it.
 
-It stands for a build service that a cluster's pods can reach. Whoever has it is root on this machine.
+It stands for a build service that a cluster's pods can reach with the secrets that they ask for. Whoever has
+it is root on this machine.
 """
 
 from __future__ import annotations
@@ -39,8 +40,12 @@ class SharedEngine:
         return cls(socket=socket, group=socket.stat().st_gid, projects=frozenset(projects))
 
     def serves(self, attempt: Attempt) -> bool:
-        """Whether the attempt is one of these projects'."""
-        return dict(attempt.labels).get("project") in self.projects
+        """Whether the attempt is one of these projects', and no raw container.
+
+        A raw container has an image of somebody else's: Taxiway's own project runs the code of pull requests
+        so.
+        """
+        return attempt.files is None and dict(attempt.labels).get("project") in self.projects
 
 
 def socket_of(environ: Mapping[str, str]) -> Path:

@@ -37,6 +37,17 @@ def build_secrets(folder: Path) -> dict[str, Path]:
     return {"pip_conf": conf, **({} if bundle is None else {"ca": bundle})}
 
 
+def marked_build_secrets(folder: Path, canary: str) -> dict[str, Path]:
+    """Return the same, with a canary in each that no build minds, as files in `folder`."""
+    secrets = build_secrets(folder)
+    secrets["pip_conf"].write_text(f"{secrets['pip_conf'].read_text()}trusted-host = {canary}.invalid\n")
+    if "ca" in secrets:
+        copy = folder / "ca.pem"
+        copy.write_text(f"# {canary}\n{secrets['ca'].read_text()}")
+        secrets["ca"] = copy
+    return secrets
+
+
 def _pip_settings() -> dict[str, str]:
     """Return what pip is configured with here, the environment winning over files."""
     listed = run([sys.executable, "-m", "pip", "config", "list"], timeout_s=60).stdout

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
 import logging
 import threading
@@ -15,15 +13,13 @@ import psutil
 import pytest
 
 from tasks._errors import BuildFailed
+from tests.canary import forms, holding
 from tests.engine.building import Site, open_site
 
 pytestmark = pytest.mark.engine
 
 CANARY = b"c4n4ry-Kq8vZx2mT7pWn5"
-FORMS = [
-    CANARY,
-    *(base64.b64encode(b"\0" * lead + CANARY)[cut:-4] for lead, cut in ((0, 0), (1, 2), (2, 3))),
-]
+FORMS = forms(CANARY)
 DOCKERFILE = """FROM tiny:1
 COPY slowly /slowly
 RUN --mount=type=secret,id=canary --mount=type=secret,id=absent \\
@@ -92,7 +88,7 @@ def test_a_secret_is_in_no_layer_history_label_log_or_process(
     assert not holds(saved)
     blobs = [path for path in (place.folder / "registry/data").rglob("data") if path.is_file()]
     assert len(blobs) > 3
-    assert [path for path in blobs if holds(unpacked(path.read_bytes()))] == []
+    assert holding(blobs, FORMS) == []
 
 
 def test_a_secret_that_a_failing_build_prints_is_masked_in_the_error(place: Site) -> None:
@@ -118,7 +114,3 @@ def test_nothing_is_left_in_the_temporary_folder(
 
 def holds(content: bytes) -> bool:
     return any(form in content for form in FORMS)
-
-
-def unpacked(content: bytes) -> bytes:
-    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content

@@ -17,7 +17,7 @@ import pytest
 
 from scripts.own import PACKAGES, source_files
 from tasks._run import Done
-from tests.engine.machine import build_secrets
+from tests.engine.machine import marked_build_secrets
 from tests.integration.test_engine_images import output
 from tests.registry import docker_registry
 from tests.running import Sandbox, clean_environ, program
@@ -71,13 +71,7 @@ def own(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Own:
     """Taxiway installed with an image of its own, whose build got a canary among its secrets."""
-    folder = tmp_path_factory.mktemp("secrets")
-    secrets = build_secrets(folder)
-    secrets["pip_conf"].write_text(f"{secrets['pip_conf'].read_text()}trusted-host = {CANARY}.invalid\n")
-    if "ca" in secrets:
-        copy = folder / "ca.pem"
-        copy.write_text(f"# {CANARY}\n{secrets['ca'].read_text()}")
-        secrets["ca"] = copy
+    secrets = marked_build_secrets(tmp_path_factory.mktemp("secrets"), CANARY)
     words: list[str | Path] = ["install", "--domain", "staging", "--json"]
     words += ["--build-image", f"{registry}/taxiway", "--base-image", f"{registry}/python:1"]
     for name, file in secrets.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +13,13 @@ import pytest
 
 from tasks import _errors
 from tasks._git_credentials import Credentials
+from tasks._run import run
 from tasks._settings import Settings
 from tasks._types import Revision
 from tasks.bundle import examine, make_bundle
 from tasks.source import Source, fetch
 from tests.integration.git_server import GitServer, serve
-from tests.repositories import Made, Repository
+from tests.repositories import ENVIRON, Made, Repository
 
 TOKEN = "s3cret/token+with odd%signs"
 FILES: dict[str, str | Made] = {
@@ -57,8 +59,9 @@ def get(
     credentials: Credentials | None = None,
     certificate: Path | None = None,
     limit: int = 10**8,
+    path: str = os.environ["PATH"],
 ) -> Source:
-    environ = {"PATH": os.environ["PATH"]}
+    environ = {"PATH": path}
     if certificate is not None:
         environ["GIT_SSL_CAINFO"] = str(certificate)
     return fetch(
@@ -91,6 +94,21 @@ def test_revision_comes_with_its_author_the_protected_tip_and_where_it_left(
     assert source.protected == tip(hosted, "main")
     assert source.base.sha == hosted.git("merge-base", "main", "topic")
     assert source.changed_paths() == ["src/flows/new.py"]
+    assert source.read("src/flows/new.py", at=source.revision.sha) == b"2"
+
+
+def test_repository_of_another_user_of_this_machine_is_read(hosted: Repository, tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    real = shutil.which("git")
+    (programs / "git").write_text(f'#!/bin/sh\nGIT_TEST_ASSUME_DIFFERENT_OWNER=1 exec {real} "$@"\n')
+    (programs / "git").chmod(0o755)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    strict = {**ENVIRON, "PATH": path}
+    refused = run(["git", "ls-remote", hosted.url], timeout_s=20, env=strict, expect=[128])
+    assert "dubious ownership" in refused.stderr
+
+    source = get(hosted.url, tip(hosted), tmp_path / "into", path=path)
     assert source.read("src/flows/new.py", at=source.revision.sha) == b"2"
 
 

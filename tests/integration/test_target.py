@@ -75,3 +75,24 @@ def test_flytekit_packages_it(target: Target, tmp_path: Path, branch: str) -> No
         cwd=tree / "src",
     )
     assert "fraud.nightly" in packaged.stdout
+
+
+def test_its_image_may_be_described_otherwise_on_every_branch(target: Target, tmp_path: Path) -> None:
+    made = build_target(tmp_path / "other.git", image='[image]\nrepository = "localhost:5000/fraud"\n')
+    assert list(made.branches) == list(BRANCHES)
+    for branch in ("main", *made.branches):
+        usual, other = (one.text(branch, "taxiway.toml") for one in (target, made))
+        assert other.count("[image]") == 1
+        assert 'repository = "localhost:5000/fraud"\n\n[[stage]]' in other
+        assert other.partition("[[stage]]")[2] == usual.partition("[[stage]]")[2]
+
+
+def test_its_training_may_be_left_out_on_every_branch(target: Target, tmp_path: Path) -> None:
+    made = build_target(tmp_path / "other.git", training=False)
+    assert list(made.branches) == list(BRANCHES)
+    for branch in ("main", *made.branches):
+        usual, other = (one.text(branch, "taxiway.toml").split("\n\n") for one in (target, made))
+        [left_out] = [part for part in usual if part not in other]
+        assert "fraud.workflows.train" in left_out
+        assert [part for part in usual if part != left_out] == other
+    assert made.text("main", "taxiway.toml") == target.without_training()["taxiway.toml"]

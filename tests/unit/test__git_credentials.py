@@ -54,3 +54,10 @@ def test_ssh_takes_the_key_and_the_known_hosts_of_the_secret_alone(tmp_path: Pat
 
 def test_credentials_do_not_show_when_printed() -> None:
     assert "abc" not in repr(Credentials(token="abc", ssh_key="abc"))
+
+
+def test_a_repository_of_this_machine_is_trusted_and_no_other(tmp_path: Path) -> None:
+    access = grant("file:///srv/a%0A[core]%22.git", Credentials(), folder=tmp_path / "c")
+    assert (tmp_path / "c" / "gitconfig").read_text() == '[safe]\n\tdirectory = "/srv/a\\n[core]\\".git"\n'
+    assert access.env["GIT_CONFIG_GLOBAL"] == str(tmp_path / "c" / "gitconfig")
+    assert "GIT_CONFIG_GLOBAL" not in grant(HTTPS, Credentials(), folder=tmp_path / "d").env

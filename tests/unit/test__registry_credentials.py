@@ -16,6 +16,7 @@ from tasks._registry_credentials import (
     parse_docker_config,
     read_keychain,
     registry_of,
+    written,
 )
 from tests.mounted import Mounted
 
@@ -131,3 +132,11 @@ def test_secrets_are_known_in_each_form_that_they_are_sent_in() -> None:
     assert LOGIN.basic == f"Basic {AUTH}"
     assert Login(identity_token="t").secrets == ("t",)
     assert (ANONYMOUS.secrets, ANONYMOUS.basic) == ((), "")
+
+
+def test_what_is_written_is_read_again_and_holds_nobody() -> None:
+    logins = {"a.io:5000": LOGIN, "docker.io": Login(user="u", identity_token="t"), "b.io": ANONYMOUS}
+    text = written(logins)
+    keys = Keychain(configs=(parse_docker_config(text, origin="this test"),))
+    assert {registry: keys.login(registry) for registry in logins} == logins
+    assert "b.io" not in text

@@ -28,6 +28,7 @@ STARTS_PROCESSES = {
     "scripts.sandbox.process",
     "scripts.commands.sandbox",
     "scripts.demo",
+    "scripts.local_registry",
     PROGRAM,
 }
 PROCESS_MODULES = {"subprocess", "pty", "multiprocessing"}

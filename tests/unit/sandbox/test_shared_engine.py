@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from flyteidl.core.interface_pb2 import TypedInterface
+from flyteidl.core.literals_pb2 import LiteralMap
+from flyteidl.core.tasks_pb2 import DataLoadingConfig
 
-from scripts.sandbox.runtime import Attempt
+from scripts.sandbox.runtime import Attempt, Files
 from scripts.sandbox.shared_engine import EngineNotShareable, SharedEngine, socket_of
 
 
@@ -24,6 +28,19 @@ def test_it_serves_the_projects_that_were_named(tmp_path: Path) -> None:
     shared = SharedEngine.of({"DOCKER_HOST": f"unix://{socket}"}, ["builders"])
     assert (shared.socket, shared.group) == (socket, socket.stat().st_gid)
     assert [shared.serves(attempt(project)) for project in ("builders", "builders-too")] == [True, False]
+
+
+def test_a_raw_container_has_somebody_elses_code_and_gets_no_engine(tmp_path: Path) -> None:
+    shared = SharedEngine(socket=tmp_path / "engine.sock", group=0, projects=frozenset({"builders"}))
+    files = Files(
+        config=DataLoadingConfig(),
+        interface=TypedInterface(),
+        inputs=LiteralMap(),
+        output_prefix="file:///storage/f9",
+        raw_output_prefix="file:///storage/raw",
+    )
+    assert shared.serves(attempt("builders"))
+    assert not shared.serves(replace(attempt("builders"), files=files))
 
 
 def attempt(project: str) -> Attempt:
