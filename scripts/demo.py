@@ -37,6 +37,7 @@ _LIMITS = (
     "domain=staging",
     "domain=production",
 )
+_OURS = {"fraud.git", "registry", "reports", "secrets", "state"}
 _TIMEOUT_S = 1800
 
 
@@ -155,7 +156,7 @@ def main(full: bool, keep: bool, folder: Path, asked: Asked) -> None:
 def _clear(folder: Path, environ: Mapping[str, str]) -> None:
     """Make the demo's folder anew; what an earlier demo has left running in it is stopped."""
     state = folder / "state"
-    if folder.exists() and any(folder.iterdir()) and not (state.exists() or (folder / "fraud.git").exists()):
+    if folder.exists() and {each.name for each in folder.iterdir()} - _OURS:
         raise click.ClickException(f"{folder} holds what is not an earlier demo's; give another --folder.")
     if state.exists():
         earlier = Demo(folder=folder, environ=environ, ground=Ground())

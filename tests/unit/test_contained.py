@@ -58,6 +58,18 @@ def test_what_is_no_registry_is_named_before_anything_starts(tmp_path: Path) -> 
         pass
 
 
+def test_a_folder_is_made_anew_where_all_in_it_is_an_earlier_demos(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    (folder / "registry").mkdir(parents=True)
+    demo._clear(folder, {})
+    assert list(folder.iterdir()) == []
+    (folder / "reports").mkdir()
+    (folder / "mine").touch()
+    with pytest.raises(click.ClickException, match="give another --folder"):
+        demo._clear(folder, {})
+    assert (folder / "mine").exists()
+
+
 def test_a_secret_of_another_name_is_refused(tmp_path: Path) -> None:
     words = ("--folder", str(tmp_path / "demo"), "--build-secret", "token=/dev/null")
     done = start(*words, path=os.environ["PATH"], engine=tmp_path / "no.sock")
