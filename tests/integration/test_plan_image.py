@@ -183,7 +183,8 @@ def test_a_venv_installs_nothing_of_what_lies_in_a_folder(
     inputs = find_inputs(source, FOLDERS, at=source.revision.sha)
     context = make_context(source, inputs, into=tmp_path)
     built = ensure_image(plan, context, builder=builder, into=tmp_path / "build")
-    assert (built.action, built.because) == (Action.BUILT, "from requirements.lock")
+    assert built.action is Action.BUILT
+    assert built.because.startswith("a virtual environment from requirements.lock, ")
     assert (tmp_path / "build/context/lib/requirements.txt").exists()
 
 
