@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.serving import serving
 
@@ -48,3 +51,13 @@ def answering() -> Iterator[Answering]:
     with serving(Handler) as url:
         made.host = url.replace("http://", "tcp://")
         yield made
+
+
+def mislead(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Set proxies, and a login for loopback, that no client of an engine may take from the environment."""
+    (folder / "netrc").write_text("machine 127.0.0.1 login netrc password c4n4ry\n")
+    monkeypatch.setenv("NETRC", str(folder / "netrc"))
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)

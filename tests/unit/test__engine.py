@@ -7,7 +7,7 @@ import pytest
 
 from tasks._engine import EngineAddress, open_engine
 from tasks._errors import EngineUnsuitable
-from tests.engine.answering import Answering, answering
+from tests.engine.answering import Answering, answering, mislead
 
 
 @pytest.fixture
@@ -36,12 +36,7 @@ def test_one_that_is_too_old_is_unsuitable(engine: Answering) -> None:
 def test_neither_proxies_nor_logins_of_the_environment_are_taken(
     engine: Answering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "netrc").write_text("machine 127.0.0.1 login netrc password c4n4ry\n")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    for name in ("http_proxy", "all_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
+    mislead(monkeypatch, tmp_path)
     with open_engine(EngineAddress(host=engine.host)):
         pass
     assert engine.logins == [None, None]

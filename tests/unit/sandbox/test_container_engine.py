@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts.sandbox.container_engine import EngineUnreachable, connect
-from tests.engine.answering import Answering, answering
+from tests.engine.answering import Answering, answering, mislead
 
 
 @pytest.fixture
@@ -18,13 +18,7 @@ def engine() -> Iterator[Answering]:
 def test_neither_proxies_nor_logins_of_the_environment_are_taken(
     engine: Answering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "netrc").write_text("machine 127.0.0.1 login netrc password c4n4ry\n")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    for name in ("http_proxy", "all_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-
+    mislead(monkeypatch, tmp_path)
     client = connect({"DOCKER_HOST": engine.host})
     client.version()
     client.close()
