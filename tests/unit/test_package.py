@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections import OrderedDict
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -67,6 +69,11 @@ def test_the_pod_has_no_token_no_privilege_and_no_secret() -> None:
     assert container["resources"]["limits"] == {"cpu": "1", "memory": "1Gi"}
     assert not list(excesses(spec))
     assert not template().security_context.secrets
+
+
+def test_a_task_starts_without_the_client_of_kubernetes() -> None:
+    program = "import sys, workflows.preview, workflows.release\nassert 'kubernetes' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_flyte_and_kubernetes_leave_the_programs_text_alone() -> None:
