@@ -209,9 +209,11 @@ def test_limits_and_labels_are_those_of_the_task(
     engine: docker.APIClient,
     folder: Path,
 ) -> None:
-    this = attempt("sleep", "600", resources=resources(CPU="1500m", MEMORY="100Mi"))
+    limits = resources(CPU="1500m", MEMORY="100Mi")
+    this = attempt("sh", "-c", "echo started; sleep 600", resources=limits)
     join = in_background(this)
-    wait_for(lambda: containers(engine, folder))
+    # An engine lists a container a moment before it knows it by its id.
+    wait_for(lambda: text(this.log))
     (found,) = containers(engine, folder)
     config = engine.inspect_container(found["Id"])["HostConfig"]
     assert (config["CpuQuota"], config["CpuPeriod"]) == (150_000, 100_000)
