@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import docker
 import pytest
@@ -104,11 +103,7 @@ def engine_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent  # where those of all workers lie
-    with ExitStack() as opened:
-        try:
-            host = opened.enter_context(shared.engine(folder))
-        except daemon.NotHere as error:
-            daemon.skip(error)
+    with daemon.needed(shared.engine(folder)) as host:
         yield host
 
 

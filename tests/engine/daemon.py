@@ -10,9 +10,8 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 import docker
 import psutil
@@ -31,9 +30,15 @@ class NotHere(Exception):
     """This machine has no such thing and cannot start one; the message says why."""
 
 
-def skip(error: NotHere) -> NoReturn:
-    """Skip the test that needs it; with CI=true, fail it."""
-    leave_out(str(error))
+@contextmanager
+def needed(engine: AbstractContextManager[str]) -> Iterator[str]:
+    """Yield the `DOCKER_HOST` of `engine`; where it is not here, skip the test, and with CI=true fail it."""
+    with ExitStack() as opened:
+        try:
+            host = opened.enter_context(engine)
+        except NotHere as error:
+            leave_out(str(error))
+        yield host
 
 
 @contextmanager

@@ -388,10 +388,7 @@ def test_an_attempt_whose_engine_dies_is_lost_and_the_next_one_waits_for_its_ret
     attempt: Callable[..., Attempt], folder: Path
 ) -> None:
     with ExitStack() as opened:
-        try:
-            host = opened.enter_context(daemon.dockerd())
-        except daemon.NotHere as error:
-            daemon.skip(error)
+        host = opened.enter_context(daemon.needed(daemon.dockerd()))
         dockerd = opened.enter_context(daemon.mortal(host))
         client = opened.enter_context(closing(connect({"DOCKER_HOST": host})))
         runtime = ContainerRuntime(

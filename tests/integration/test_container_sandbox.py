@@ -189,10 +189,7 @@ TWICE = "[ -e {folder}/was ] && exit 0; touch {folder}/was; trap exit TERM; slee
 
 def test_an_attempt_whose_engine_dies_is_tried_again_when_it_is_back(tmp_path: Path) -> None:
     with ExitStack() as opened:
-        try:
-            host = opened.enter_context(daemon.dockerd())
-        except daemon.NotHere as error:
-            daemon.skip(error)
+        host = opened.enter_context(daemon.needed(daemon.dockerd()))
         dockerd = opened.enter_context(daemon.mortal(host))
         client = opened.enter_context(closing(docker.APIClient(host, version="auto")))
         options = ("--runtime", "docker", "--default-image", tiny_image(client))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,12 +49,11 @@ def place(engine_host: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture
 def fresh() -> Iterator[Engine]:
     """An engine that has built nothing."""
-    with ExitStack() as opened:
-        try:
-            address = EngineAddress(host=opened.enter_context(daemon.dockerd()))
-        except daemon.NotHere as error:
-            daemon.skip(error)
-        yield opened.enter_context(open_engine(address, environ=os.environ))
+    with (
+        daemon.needed(daemon.dockerd()) as host,
+        open_engine(EngineAddress(host=host), environ=os.environ) as engine,
+    ):
+        yield engine
 
 
 def test_what_was_pushed_is_what_the_registry_has(place: Site) -> None:

@@ -279,11 +279,7 @@ def test_where_no_docker_command_knows_buildkit_secrets_are_refused_and_the_rest
 @pytest.fixture
 def own(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a dockerd of this test's own."""
-    with ExitStack() as opened:
-        try:
-            started = opened.enter_context(daemon.dockerd())
-        except daemon.NotHere as error:
-            daemon.skip(error)
+    with daemon.needed(daemon.dockerd()) as started:
         yield started
 
 
@@ -339,15 +335,14 @@ def test_an_engine_that_dies_as_it_pushes_leaves_nothing_that_could_be_taken(
 
 
 def test_a_full_disk_of_the_engine_is_named(tmp_path: Path, place: Site) -> None:
-    with small_disk(tmp_path / "small", "24m") as small, ExitStack() as opened:
-        try:
-            there = opened.enter_context(daemon.dockerd("--data-root", str(small)))
-        except daemon.NotHere as error:
-            daemon.skip(error)
-        with open_engine(EngineAddress(host=there), environ=os.environ) as engine:
-            order = place.order("FROM scratch\nCOPY big /big\n", {"big": os.urandom(40_000_000)})
-            with pytest.raises(DiskFull, match="no room left"):
-                place.build(order, engine=engine)
+    with (
+        small_disk(tmp_path / "small", "24m") as small,
+        daemon.needed(daemon.dockerd("--data-root", str(small))) as there,
+        open_engine(EngineAddress(host=there), environ=os.environ) as engine,
+    ):
+        order = place.order("FROM scratch\nCOPY big /big\n", {"big": os.urandom(40_000_000)})
+        with pytest.raises(DiskFull, match="no room left"):
+            place.build(order, engine=engine)
 
 
 @contextmanager

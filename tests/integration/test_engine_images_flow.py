@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -342,12 +342,8 @@ def test_each_of_many_new_engines_takes_the_layers_that_did_not_change(target: T
 
 
 def built_on_a_new_engine(target: Target, sha: str) -> Image:
-    with ExitStack() as opened:
-        try:
-            address = EngineAddress(host=opened.enter_context(daemon.dockerd()))
-        except daemon.NotHere as error:
-            daemon.skip(error)
-        builder = opened.enter_context(target.builder())
+    with daemon.needed(daemon.dockerd()) as host, target.builder() as builder:
+        address = EngineAddress(host=host)
         elsewhere = replace(builder, open_engine=lambda: open_engine(address, environ=os.environ))
         return target.have(target.prepare(sha, elsewhere), elsewhere).image
 
@@ -359,7 +355,11 @@ def test_two_engines_that_build_the_same_at_once_take_the_first(
     with target.builder() as builder:
         prepared = target.prepare(sha, builder)
     assert prepared.plan is not None
-    with target.builder() as looking, other_engine() as host, ThreadPoolExecutor(max_workers=2) as pool:
+    with (
+        target.builder() as looking,
+        daemon.needed(daemon.dockerd()) as host,
+        ThreadPoolExecutor(max_workers=2) as pool,
+    ):
         plan, together = prepared.plan, threading.Barrier(2)
 
         def build_at_once(order: EngineOrder, *, engine: Engine, **using: Any) -> Pushed:
@@ -383,16 +383,6 @@ def test_two_engines_that_build_the_same_at_once_take_the_first(
     for tag in (f"fp-{plan.fingerprint[7:]}", sha[:7], "pr-7", "cache"):
         assert client.resolve(previews.tagged(tag)).digest == here.image.digest
     assert len(revisions(target.place, previews)) == 2, "the image and its record"
-
-
-@contextmanager
-def other_engine() -> Iterator[str]:
-    with ExitStack() as opened:
-        try:
-            host = opened.enter_context(daemon.dockerd())
-        except daemon.NotHere as error:
-            daemon.skip(error)
-        yield host
 
 
 def revisions(place: Site, repository: ImageRepository) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.daemon import NotHere, answers, dockerd, skip
+from tests.engine.daemon import NotHere, answers, dockerd, needed
 
 pytestmark = pytest.mark.engine
 
@@ -29,11 +29,8 @@ with shared(Path(sys.argv[1])) as host:
 @pytest.fixture(scope="module", autouse=True)
 def _can_start() -> None:
     """Without root or dockerd there is nothing to share; the engine of this run may be somebody else's."""
-    try:
-        with dockerd():
-            pass
-    except NotHere as error:
-        skip(error)
+    with needed(dockerd()):
+        pass
 
 
 @contextmanager

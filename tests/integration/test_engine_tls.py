@@ -48,11 +48,8 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
     files = [
         f"--tls{name}={server / file}" for name, file in zip(("cacert", "cert", "key"), PEM, strict=True)
     ]
-    try:
-        with daemon.dockerd("--host", host, "--tlsverify", *files):
-            yield Remote(host=host, trusted=trusted)
-    except daemon.NotHere as error:
-        daemon.skip(error)
+    with daemon.needed(daemon.dockerd("--host", host, "--tlsverify", *files)):
+        yield Remote(host=host, trusted=trusted)
 
 
 def free_port() -> int:
