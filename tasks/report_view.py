@@ -82,7 +82,7 @@ def _plan(plan: Plan) -> Section:
         fact("Image", "to be built" if build else "to be reused"),
         fact("Because", plan.decision.because),
         fact("Fingerprint of the image", plan.fingerprint, code=True),
-        *([fact("Sent to be built", size(plan.context_bytes))] if plan.context_bytes else []),
+        *([fact("Build context", size(plan.context_bytes))] if plan.context_bytes else []),
     ]
     rows = [[Cell(text=one.path, code=True), Cell(text=one.change.value)] for one in plan.changed[:ROWS]]
     ingredients = by_folder(plan.ingredients, plan.terms.dependencies).items()
