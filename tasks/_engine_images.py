@@ -208,8 +208,9 @@ class EngineImages:
             registry=self.registry,
             docker_config=self.docker_config,
         )
-        # Another engine can have been faster; the first record is the one that others went by.
-        if (kept := self._kept(order)) is not None:
+        # Another engine can have been faster; the first record is the one that others went by. One of an
+        # image that was deleted can name the very image that was pushed now.
+        if (kept := self._kept(order)) is not None and kept.digest != pushed.digest:
             self._give_way(kept, repository.at(pushed.digest), order)
             return Built(image=kept, action=Action.REUSED, because="built elsewhere meanwhile", size_bytes=0)
         described = self.registry.resolve(repository.at(pushed.digest))
@@ -227,9 +228,8 @@ class EngineImages:
     def _give_way(self, kept: Image, pushed: Reference, order: BuildOrder) -> None:
         """Give the tags of what was pushed to the image that is used instead, and remove the former."""
         self.tag(kept, (image_tag(order.fingerprint), *order.tags), home=order.repository)
-        if pushed.digest != kept.digest:
-            with contextlib.suppress(RegistryRefused, RegistryUnavailable):
-                self.registry.delete(pushed)
+        with contextlib.suppress(RegistryRefused, RegistryUnavailable):
+            self.registry.delete(pushed)
 
     def tag(self, image: Image, tags: Collection[str], *, home: str) -> None:
         """Give an image that is kept in `home` more tags, as far as the registry lets us."""

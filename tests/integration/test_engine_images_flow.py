@@ -25,7 +25,8 @@ from tasks._engine import Engine, EngineAddress, open_engine
 from tasks._engine_build import EngineOrder, Pushed, build_and_push
 from tasks._engine_images import EngineImages
 from tasks._engine_open import engine_images
-from tasks._engine_record import FINGERPRINT, REVISION, SOURCE, manifest_of, record_in, record_tag
+from tasks._engine_record import CREATED, FINGERPRINT, REVISION, SOURCE, manifest_of, record_in, record_tag
+from tasks._engine_record import labels_of as labels_of_image
 from tasks._enrolment import Enrolment, Limits, PreviewStage
 from tasks._errors import BuildSecretMissing
 from tasks._git_credentials import Credentials
@@ -430,13 +431,21 @@ def test_image_is_what_the_plan_found_whatever_its_record_says_by_now(target: Ta
         assert target.have(planned, builder).image == built.image
 
 
-def test_image_that_was_deleted_since_is_built_again(target: Target) -> None:
+def test_image_that_was_deleted_since_is_built_again_to_the_very_same_within_a_second(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def labels_then(*made_from: Any) -> dict[str, str]:
+        return {**labels_of_image(*made_from), CREATED: "2026-01-05T09:00:00Z"}
+
+    monkeypatch.setattr("tasks._engine_images.labels_of", labels_then)
     sha = target.commit()
     with target.builder() as builder:
         built = target.have(target.prepare(sha, builder), builder)
         planned = target.prepare(sha, builder)
         target.place.client.delete(parse_reference(built.image.reference))
-        assert target.have(planned, builder).action is Action.BUILT
+        again = target.have(planned, builder)
+        assert (again.action, again.image) == (Action.BUILT, built.image)
+        assert builder.holds(again.image)
 
 
 def test_a_base_that_moves_makes_another_image_and_a_plan_keeps_the_one_that_it_found(target: Target) -> None:
