@@ -277,7 +277,7 @@ def test_where_no_docker_command_knows_buildkit_secrets_are_refused_and_the_rest
 
 
 @pytest.fixture
-def own(request: pytest.FixtureRequest) -> Iterator[str]:
+def own() -> Iterator[str]:
     """The address of a dockerd of this test's own."""
     with daemon.needed(daemon.dockerd()) as started:
         yield started
